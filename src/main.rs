@@ -1,1 +1,2 @@
-fn main(){}
+//! The binary: everything is in the library.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Parses, wires and prints; no knowledge of Azure.

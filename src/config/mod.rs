@@ -1,0 +1,1 @@
+//! Reads Azure Resource Manager, and only that: wire formats become facts.

@@ -1,0 +1,221 @@
+//! Findings: what is wrong, how that is known, and what mends it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Fqdn, ResourceId};
+
+/// A finding's code, `family/slug`: stable once released.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Code(pub String);
+
+impl Code {
+    /// The part before the slash.
+    pub fn family(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
+    /// The code as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Code {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Works now; fragile or insecure.
+    Warning,
+    /// Access is, or will be, broken.
+    Error,
+}
+
+/// How sure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Confidence {
+    /// A needed fact is unknown; `unknowns` says which.
+    Possible,
+    /// The evidence favours it.
+    Likely,
+    /// Configuration and probe agree, or the evidence admits one cause.
+    Certain,
+}
+
+/// One finding about one registry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// `family/slug`.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Whether this finding explains the failure.
+    pub root_cause: bool,
+    /// The findings that explain this one.
+    pub explained_by: Vec<Code>,
+    /// One line that names the object.
+    pub title: String,
+    /// A sentence or two.
+    pub detail: String,
+    /// What was seen, on both sides.
+    pub evidence: Vec<Evidence>,
+    /// What mends it, the narrowest first.
+    pub fix: Vec<Fix>,
+    /// Microsoft's article.
+    pub docs: String,
+    /// The unknown facts that keep this from being certain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on_unknown: Vec<String>,
+}
+
+/// Which half of the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// ARM.
+    Config,
+    /// The client's network.
+    Probe,
+    /// The client's place.
+    Vantage,
+}
+
+/// One observation that supports a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Which half.
+    pub source: Source,
+    /// Config: the resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// Config: the place in its document (RFC 6901).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// Probe: the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Probe: the stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// What was observed.
+    pub observed: Value,
+}
+
+/// A rung of the ladder from a name to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Name resolution.
+    Dns,
+    /// The proxy's tunnel.
+    Proxy,
+    /// The TCP connection.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// The first HTTP answer.
+    Http,
+    /// Challenge and tokens.
+    Auth,
+    /// Manifest and blob.
+    Pull,
+}
+
+/// What mends a finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    /// One imperative sentence.
+    pub summary: String,
+    /// A command to paste, with real values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// Whether it lets in more than the client that was looked at.
+    #[serde(default)]
+    pub widens_access: bool,
+    /// The same as data: what a test applies to a world.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+    /// The property in Bicep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bicep: Option<String>,
+    /// The argument in Terraform (azurerm).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terraform: Option<String>,
+}
+
+/// A change as data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
+pub enum Change {
+    /// A JSON merge patch (RFC 7396) of an ARM resource.
+    Patch {
+        /// The resource.
+        resource: ResourceId,
+        /// The patch.
+        merge: Value,
+    },
+    /// One more element of an array in an ARM resource.
+    Append {
+        /// The resource.
+        resource: ResourceId,
+        /// The array's place (RFC 6901).
+        pointer: String,
+        /// The element.
+        value: Value,
+    },
+    /// An element less.
+    Remove {
+        /// The resource.
+        resource: ResourceId,
+        /// The array's place (RFC 6901).
+        pointer: String,
+        /// The element.
+        value: Value,
+    },
+    /// A whole ARM resource.
+    Put {
+        /// The resource.
+        resource: ResourceId,
+        /// Its document.
+        document: Value,
+    },
+    /// A resource to delete.
+    Delete {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// Hosts that a firewall or proxy in the client's network must let through on port 443.
+    AllowEgress {
+        /// The hosts.
+        hosts: Vec<Fqdn>,
+    },
+    /// A variable of the client's environment.
+    Environment {
+        /// Its name.
+        name: String,
+        /// Its new value.
+        value: String,
+    },
+}

@@ -1,0 +1,30 @@
+//! The vocabulary: plain data that config, probe, reconcile and report exchange. No I/O.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod cloud;
+pub mod config;
+pub mod dns;
+pub mod finding;
+pub mod http;
+pub mod known;
+pub mod names;
+pub mod network;
+mod open_enum;
+pub mod probe;
+pub mod registry;
+pub mod report;
+pub mod runtime;
+pub mod snapshot;
+pub mod tls;
+pub mod vantage;
+
+pub use cloud::Cloud;
+pub use config::ConfigFacts;
+pub use finding::{Change, Code, Confidence, Evidence, Finding, Fix, Severity, Source, Stage};
+pub use known::{Known, Unknown};
+pub use names::{Fqdn, LoginServer, NameError, Region, RegistryName, ResourceId};
+pub use probe::{EndpointObservation, EndpointRole, ProbeFacts};
+pub use registry::RegistryConfig;
+pub use report::{RegistryReport, Report, Verdict};
+pub use snapshot::{Snapshot, SnapshotError};
+pub use vantage::Vantage;

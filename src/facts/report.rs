@@ -1,0 +1,217 @@
+//! The report: what `check`, `config`, `reconcile` and `audit` print (`acr-doctor/v1`).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::finding::{Finding, Stage};
+use super::probe::EndpointRole;
+use super::vantage::Vantage;
+use super::{Fqdn, LoginServer, Region, ResourceId};
+
+/// The `apiVersion` of reports and snapshots.
+pub const API_VERSION: &str = "acr-doctor/v1";
+
+/// One report over one or many registries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// `acr-doctor/v1`.
+    pub api_version: String,
+    /// `Report`.
+    pub kind: String,
+    /// When the report was made.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schemars(with = "String")]
+    pub generated_at: OffsetDateTime,
+    /// Who looked; null where nobody probed.
+    pub vantage: Option<Vantage>,
+    /// One entry a registry.
+    pub registries: Vec<RegistryReport>,
+    /// Totals.
+    pub summary: Summary,
+}
+
+/// What is the matter with a registry, as seen from the vantage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing at warning or above.
+    Healthy,
+    /// It can be reached, and something is wrong all the same.
+    Degraded,
+    /// It cannot be used from here.
+    Blocked,
+    /// Too little is known.
+    Unknown,
+}
+
+/// One registry's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryReport {
+    /// The registry's name, or what was asked for.
+    pub name: String,
+    /// Its login server, where known.
+    pub login_server: Option<LoginServer>,
+    /// Its resource id, where known.
+    pub id: Option<ResourceId>,
+    /// Its home region, where known.
+    pub location: Option<Region>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One sentence that a person would say.
+    pub summary: String,
+    /// Root causes first, then by severity and code.
+    pub findings: Vec<Finding>,
+    /// The endpoints.
+    pub paths: Vec<PathReport>,
+    /// Facts that were missing.
+    pub unknowns: Vec<UnknownFact>,
+}
+
+/// What the configuration lets this vantage do at an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedPath {
+    /// In, through an approved private endpoint.
+    PrivateLink,
+    /// In, by a service endpoint and a subnet rule.
+    ServiceEndpoint,
+    /// In, over the public endpoint.
+    PublicAllowed,
+    /// Refused.
+    Blocked,
+    /// A needed fact is missing.
+    Unknown,
+}
+
+/// How an endpoint turned out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Observed {
+    /// It answered as the registry.
+    Reached,
+    /// The registry answered and refused this client.
+    Refused,
+    /// It could not be reached, or something else answered.
+    Unreachable,
+    /// Nobody looked.
+    Untested,
+}
+
+/// One endpoint: what was promised and what happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PathReport {
+    /// The name.
+    pub endpoint: Fqdn,
+    /// `login`, `data`, …
+    pub role: EndpointRole,
+    /// Its region, where known.
+    pub region: Option<Region>,
+    /// What the configuration promises.
+    pub expected: ExpectedPath,
+    /// The clause of the access model that decided, or the fact that is missing.
+    pub because: String,
+    /// What happened.
+    pub observed: Observed,
+    /// The ladder.
+    pub stages: Vec<StageReport>,
+}
+
+/// Whether a rung held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StageStatus {
+    /// It held.
+    Ok,
+    /// It broke.
+    Failed,
+    /// Not tried.
+    Skipped,
+}
+
+/// One rung.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageReport {
+    /// Which.
+    pub stage: Stage,
+    /// Whether it held.
+    pub status: StageStatus,
+    /// Milliseconds, where tried.
+    pub ms: Option<f64>,
+    /// In words.
+    pub detail: String,
+}
+
+/// A fact that was missing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnknownFact {
+    /// Which.
+    pub fact: String,
+    /// Why it is missing.
+    pub why: String,
+    /// The right or flag that would supply it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+}
+
+/// Totals over all registries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Registries.
+    pub registries: usize,
+    /// With verdict blocked.
+    pub blocked: usize,
+    /// With verdict degraded.
+    pub degraded: usize,
+    /// With verdict healthy.
+    pub healthy: usize,
+    /// With verdict unknown.
+    pub unknown: usize,
+    /// Findings of severity error.
+    pub errors: usize,
+    /// Findings of severity warning.
+    pub warnings: usize,
+    /// Findings of severity info.
+    pub infos: usize,
+}
+
+impl Report {
+    /// A report over `registries`, with its totals.
+    pub fn new(generated_at: OffsetDateTime, vantage: Option<Vantage>, registries: Vec<RegistryReport>) -> Self {
+        let summary = Summary::of(&registries);
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: "Report".to_owned(),
+            generated_at,
+            vantage,
+            registries,
+            summary,
+        }
+    }
+}
+
+impl Summary {
+    /// Counts verdicts and severities.
+    pub fn of(registries: &[RegistryReport]) -> Self {
+        use super::finding::Severity;
+        let verdicts = |verdict| registries.iter().filter(|r| r.verdict == verdict).count();
+        let severities =
+            |severity| registries.iter().flat_map(|r| &r.findings).filter(|f| f.severity == severity).count();
+        Self {
+            registries: registries.len(),
+            blocked: verdicts(Verdict::Blocked),
+            degraded: verdicts(Verdict::Degraded),
+            healthy: verdicts(Verdict::Healthy),
+            unknown: verdicts(Verdict::Unknown),
+            errors: severities(Severity::Error),
+            warnings: severities(Severity::Warning),
+            infos: severities(Severity::Info),
+        }
+    }
+}

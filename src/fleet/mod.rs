@@ -1,0 +1,1 @@
+//! Many registries: inventory, concurrency, throttling, resumption.

@@ -1,0 +1,1 @@
+//! Looks from this machine, and only that: observations become facts.
