@@ -11,6 +11,7 @@ pub mod names;
 pub mod network;
 mod open_enum;
 pub mod probe;
+pub mod reference;
 pub mod registry;
 pub mod report;
 pub mod runtime;
@@ -25,6 +26,7 @@ pub use finding::{Change, Code, Confidence, Evidence, Finding, Fix, Severity, So
 pub use known::{Known, Unknown};
 pub use names::{Fqdn, LoginServer, NameError, Region, RegistryName, ResourceId};
 pub use probe::{EndpointObservation, EndpointRole, ProbeFacts};
+pub use reference::{ReferenceError, RegistryReference};
 pub use registry::RegistryConfig;
 pub use report::{RegistryReport, Report, Verdict};
 pub use secret::Secret;
