@@ -23,6 +23,7 @@ pub struct HttpObservation {
 }
 
 /// How a request ended.
+#[expect(clippy::large_enum_variant, reason = "one a request; a box would only stand in the way of every match")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "result", content = "with")]
 pub enum HttpOutcome {

@@ -1,2 +1,124 @@
 //! Pure: joins the configuration with what a client met, and names the root cause.
+//!
+//! [`reconcile`] has no clock, no file, no socket. It builds a [`case::Case`] a registry, lets every
+//! rule look at it, decides which findings explain the others, and sums up.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod case;
+pub mod command;
+pub mod evidence;
+pub mod expect;
+pub mod paths;
+pub mod place;
+pub mod root_cause;
+pub mod rule;
+pub mod rules;
+pub mod symptom;
+pub mod verdict;
+
+use time::OffsetDateTime;
+
+use crate::facts::config::LookupOutcome;
+use crate::facts::{ConfigFacts, Known, ProbeFacts, RegistryConfig, RegistryReport, Report};
+
+use case::Case;
+pub use rule::Rule;
+
+/// What the user wants of a diagnosis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// When the report is made: `reconcile` has no clock of its own.
+    pub generated_at: OffsetDateTime,
+    /// Whether this is an audit: some findings are of interest only there.
+    pub audit: bool,
+    /// An IP rule with a prefix shorter than this is broad.
+    pub broad_rule_prefix: u8,
+    /// Services that must pull, as named with `--used-by`.
+    pub used_by: Vec<String>,
+}
+
+impl Options {
+    /// The defaults, at a time.
+    pub fn at(generated_at: OffsetDateTime) -> Self {
+        Self { generated_at, audit: false, broad_rule_prefix: 16, used_by: Vec::new() }
+    }
+}
+
+/// Joins what ARM said with what clients met. A probe belongs to the registry with its login server;
+/// a probe without a registry, and a lookup without one, get an entry of their own.
+pub fn reconcile(config: &ConfigFacts, probes: &[ProbeFacts], options: &Options) -> Report {
+    let mut registries = Vec::new();
+    let mut used = vec![false; probes.len()];
+    for registry in &config.registries {
+        let mut own = probes.iter().zip(&mut used).filter(|(probe, _)| belongs(probe, registry)).peekable();
+        if own.peek().is_none() {
+            registries.push(diagnose(&Case::new(config, Some(registry), None, options)));
+        }
+        for (probe, used) in own {
+            *used = true;
+            registries.push(diagnose(&Case::new(config, Some(registry), Some(probe), options)));
+        }
+    }
+    for (probe, _) in probes.iter().zip(&used).filter(|(_, used)| !**used) {
+        registries.push(diagnose(&Case::new(config, None, Some(probe), options)));
+    }
+    if registries.is_empty() && (config.lookups.iter().any(unfound) || probes.is_empty()) {
+        registries.push(diagnose(&Case::new(config, None, None, options)));
+    }
+    Report::new(options.generated_at, probes.first().map(with_egress), registries)
+}
+
+fn unfound(lookup: &crate::facts::config::RegistryLookup) -> bool {
+    !matches!(lookup.outcome, LookupOutcome::Found { .. })
+}
+
+/// Whether a probe looked at this registry: the same login server, one of them tried, or the name asked for.
+fn belongs(probe: &ProbeFacts, registry: &RegistryConfig) -> bool {
+    probe.login_server == registry.login_server
+        || probe.endpoints.iter().any(|e| e.host == registry.login_server)
+        || probe.login_server.first_label() == registry.name.as_str()
+}
+
+/// The vantage, with the egress address that the registry's own refusal named.
+fn with_egress(probe: &ProbeFacts) -> crate::facts::Vantage {
+    let mut vantage = probe.vantage.clone();
+    if !vantage.egress_ip.is_known() {
+        let seen = probe.endpoints.iter().find_map(|e| match symptom::Symptom::of(e) {
+            symptom::Symptom::Denied(Some(ip), _) if !place::is_private(ip) => Some(ip),
+            _ => None,
+        });
+        if let Some(ip) = seen {
+            vantage.egress_ip = Known::Known(ip);
+        }
+    }
+    vantage
+}
+
+fn diagnose(case: &Case<'_>) -> RegistryReport {
+    let mut drafts = Vec::new();
+    for rule in rules::all() {
+        drafts.extend((rule.check)(case).into_iter().map(|draft| (rule, draft)));
+    }
+    let findings = root_cause::settle(drafts);
+    let paths = paths::paths(case);
+    let (verdict, summary) = verdict::verdict(case, &findings, &paths);
+    RegistryReport {
+        name: name(case),
+        login_server: case.login_server().cloned(),
+        id: case.registry.map(|r| r.id.clone()),
+        location: case.registry.map(|r| r.location.clone()),
+        verdict,
+        summary,
+        findings,
+        paths,
+        unknowns: case.unknowns(),
+    }
+}
+
+fn name(case: &Case<'_>) -> String {
+    case.registry
+        .map(|r| r.name.to_string())
+        .or_else(|| case.probe.map(|p| p.login_server.first_label().to_owned()))
+        .or_else(|| case.config.lookups.first().map(|l| l.asked.clone()))
+        .unwrap_or_else(|| "(no registry)".to_owned())
+}

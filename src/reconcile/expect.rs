@@ -1,0 +1,154 @@
+//! The access model: what the configuration lets this vantage point do, endpoint by endpoint.
+//!
+//! The clauses are those of docs/access-model.md, in its order; the first that applies decides.
+
+use std::net::IpAddr;
+
+use crate::facts::registry::{DefaultAction, NetworkRuleSet, PublicNetworkAccess};
+use crate::facts::report::ExpectedPath;
+use crate::facts::{EndpointObservation, Fqdn};
+
+use super::case::Case;
+use super::place::is_private;
+use super::symptom::Symptom;
+
+/// A promise of the configuration, with the clause that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// By which way, or not at all.
+    pub path: ExpectedPath,
+    /// The clause, or the fact that is missing, for a person.
+    pub because: String,
+}
+
+impl Expectation {
+    fn new(path: ExpectedPath, because: impl Into<String>) -> Self {
+        Self { path, because: because.into() }
+    }
+}
+
+/// What the registry's configuration promises this vantage at an endpoint of the registry.
+pub fn expect(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) -> Expectation {
+    let Some(registry) = case.registry else {
+        return Expectation::new(ExpectedPath::Unknown, "the registry's configuration was not read");
+    };
+    if host.is_within(&case.config.cloud.blob_suffix) {
+        return Expectation::new(ExpectedPath::PublicAllowed, "blob storage takes signed requests from anywhere");
+    }
+    if let Some(expectation) = by_private_link(case, host, seen) {
+        return expectation;
+    }
+    match case.know("publicNetworkAccess", &registry.public_network_access) {
+        None => Expectation::new(ExpectedPath::Unknown, "publicNetworkAccess is not known"),
+        Some(PublicNetworkAccess::Disabled) => Expectation::new(
+            ExpectedPath::Blocked,
+            "public network access is Disabled: no rule and no service endpoint helps",
+        ),
+        Some(PublicNetworkAccess::Enabled) => by_rules(case, seen),
+        Some(PublicNetworkAccess::Unrecognised(value)) => Expectation::new(
+            ExpectedPath::Unknown,
+            format!("publicNetworkAccess is '{value}', which this version does not know"),
+        ),
+    }
+}
+
+/// Clause 1: an approved private endpoint that this client uses, or should use.
+fn by_private_link(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) -> Option<Expectation> {
+    let private = |because: String| Some(Expectation::new(ExpectedPath::PrivateLink, because));
+    if let Some((connection, endpoint)) = case.usable().first() {
+        let address = case.private_address_for(endpoint, host).map(|a| format!(" at {a}")).unwrap_or_default();
+        return private(format!(
+            "the approved private endpoint '{}'{address} is within reach",
+            connection_name(connection)
+        ));
+    }
+    let address = seen?.dns.as_ref()?.answer.ips().find(|ip| is_private(*ip))?;
+    let (connection, _) = case.owner_of(address)?;
+    (connection.status == crate::facts::registry::ConnectionStatus::Approved).then(|| {
+        private(format!("the name resolves to the approved private endpoint '{}'", connection_name(connection)))
+    })?
+}
+
+fn connection_name(connection: &crate::facts::registry::PrivateEndpointConnection) -> &str {
+    connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name()
+}
+
+/// Clauses 3 and 4: the rules of the public endpoint.
+fn by_rules(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Expectation {
+    let rules = match case.rules() {
+        None => return Expectation::new(ExpectedPath::Unknown, "networkRuleSet is not known"),
+        Some(None) => return Expectation::new(ExpectedPath::PublicAllowed, "the registry has no network rules"),
+        Some(Some(rules)) => rules,
+    };
+    match &rules.default_action {
+        DefaultAction::Allow => Expectation::new(ExpectedPath::PublicAllowed, "the default action is Allow"),
+        DefaultAction::Deny => by_deny(case, rules, seen),
+        DefaultAction::Unrecognised(value) => Expectation::new(
+            ExpectedPath::Unknown,
+            format!("the default action is '{value}', which this version does not know"),
+        ),
+    }
+}
+
+fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObservation>) -> Expectation {
+    if let Some(expectation) = by_subnet_rule(case) {
+        return expectation;
+    }
+    let source = source_address(case, seen);
+    match source {
+        Some(ip) if case.ip_rule_covers(ip) => {
+            Expectation::new(ExpectedPath::PublicAllowed, format!("an IP rule covers {ip}"))
+        }
+        Some(ip) => {
+            Expectation::new(ExpectedPath::Blocked, format!("the default action is Deny and no rule covers {ip}"))
+        }
+        None if rules.ip_rules.is_empty() && no_subnet_rules(case) => {
+            Expectation::new(ExpectedPath::Blocked, "the default action is Deny and there is no rule")
+        }
+        None => Expectation::new(
+            ExpectedPath::Unknown,
+            "the default action is Deny, and the address that the registry sees is not known (--egress-ip tells it)",
+        ),
+    }
+}
+
+/// A subnet rule for the client's subnet, over its service endpoint; `None`: this clause does not decide.
+fn by_subnet_rule(case: &Case<'_>) -> Option<Expectation> {
+    let (id, subnet) = case.client_subnet()?;
+    if !subnet.has_registry_service_endpoint() {
+        return None;
+    }
+    let Some(rules) = case.subnet_rules() else {
+        return Some(Expectation::new(
+            ExpectedPath::Unknown,
+            "the client's subnet has the service endpoint, and whether a subnet rule names it is not known",
+        ));
+    };
+    let named = rules.contains(&id);
+    Some(if named {
+        Expectation::new(ExpectedPath::ServiceEndpoint, format!("a rule names the client's subnet '{}'", id.name()))
+    } else {
+        Expectation::new(ExpectedPath::Blocked, format!("no rule names the client's subnet '{}'", id.name()))
+    })
+}
+
+fn no_subnet_rules(case: &Case<'_>) -> bool {
+    case.subnet_rules().is_some_and(|rules| rules.is_empty())
+}
+
+/// The address that the registry sees: from its own refusal, from `--egress-ip`, or the subnet's one NAT address.
+fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option<IpAddr> {
+    let denied = seen.or(case.login()).and_then(|e| match Symptom::of(e) {
+        Symptom::Denied(ip, _) => ip,
+        _ => None,
+    });
+    let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
+    let nat = || {
+        let (_, subnet) = case.client_subnet()?;
+        match subnet.nat_gateway_addresses.known()?.as_slice() {
+            [one] if one.prefix_len() == one.max_prefix_len() => Some(one.addr()),
+            _ => None,
+        }
+    };
+    denied.or(told).or_else(nat)
+}

@@ -1,0 +1,80 @@
+//! Which findings explain the others.
+//!
+//! A finding explains another only by the relation that its rule declares, and only where both concern
+//! the same endpoint (or one of them the registry as a whole). The relation has no cycles: a test holds that.
+
+use crate::facts::{Code, Confidence, Finding, Severity};
+
+use super::rule::{Draft, Rule};
+
+/// Findings that only limit what is known: the cause of a failure only where nothing else failed.
+const LIMITS_OF_SIGHT: &[&str] = &[
+    "access/not-signed-in",
+    "access/arm-forbidden",
+    "access/registry-not-found",
+    "access/subscription-not-found",
+    "access/rules-not-shown",
+];
+
+/// Turns drafts into findings with `rootCause` and `explainedBy`, root causes first.
+pub fn settle(drafts: Vec<(&'static Rule, Draft)>) -> Vec<Finding> {
+    let explained_by: Vec<Vec<Code>> = drafts.iter().map(|effect| explanations(&drafts, effect)).collect();
+    let mut findings: Vec<Finding> = drafts.into_iter().map(|(rule, draft)| rule.finding(draft)).collect();
+    for (finding, codes) in findings.iter_mut().zip(explained_by) {
+        finding.explained_by = codes;
+    }
+    mark_root_causes(&mut findings);
+    findings.sort_by(|a, b| {
+        (b.root_cause, b.severity, b.confidence, a.explained_by.len(), &a.code).cmp(&(
+            a.root_cause,
+            a.severity,
+            a.confidence,
+            b.explained_by.len(),
+            &b.code,
+        ))
+    });
+    findings
+}
+
+/// The codes of the drafts that explain `effect`, each once.
+fn explanations(drafts: &[(&'static Rule, Draft)], effect: &(&'static Rule, Draft)) -> Vec<Code> {
+    let mut codes: Vec<Code> =
+        drafts.iter().filter(|cause| explains(cause, effect)).map(|(rule, _)| Code::from(rule.code)).collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+fn explains((cause, by): &(&'static Rule, Draft), (effect, of): &(&'static Rule, Draft)) -> bool {
+    // What is only possible does not explain what is certain; an info explains nothing.
+    let strong = by.confidence > Confidence::Possible || of.confidence == Confidence::Possible;
+    let weighty = by.severity.unwrap_or(cause.severity) > Severity::Info;
+    let same_place =
+        by.subjects.is_empty() || of.subjects.is_empty() || by.subjects.iter().any(|s| of.subjects.contains(s));
+    cause.code != effect.code && cause.explains.contains(&effect.code) && strong && weighty && same_place
+}
+
+/// Unexplained findings are root causes: those that are errors or explain one; where there is no error,
+/// warnings. What merely limits our sight is a cause only where nothing else is.
+fn mark_root_causes(findings: &mut [Finding]) {
+    let weights: Vec<Severity> = findings.iter().map(|f| weight(f, findings)).collect();
+    let limits = |f: &Finding| LIMITS_OF_SIGHT.contains(&f.code.as_str());
+    let tiers =
+        [(Severity::Error, false), (Severity::Error, true), (Severity::Warning, false), (Severity::Warning, true)];
+    for (severity, limiting) in tiers {
+        let is_cause =
+            |(f, w): (&Finding, &Severity)| f.explained_by.is_empty() && *w == severity && limits(f) == limiting;
+        if findings.iter().zip(&weights).any(is_cause) {
+            for (finding, weight) in findings.iter_mut().zip(&weights) {
+                finding.root_cause = is_cause((finding, weight));
+            }
+            return;
+        }
+    }
+}
+
+/// The severity of a finding or of the worst that it explains.
+fn weight(finding: &Finding, all: &[Finding]) -> Severity {
+    let explained = all.iter().filter(|f| f.explained_by.contains(&finding.code)).map(|f| f.severity);
+    explained.chain([finding.severity]).max().unwrap_or(finding.severity)
+}

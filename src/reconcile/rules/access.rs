@@ -1,0 +1,194 @@
+//! The management plane: signing in and reading ARM.
+
+use crate::facts::config::{LookupOutcome, ReadFailure, SignIn};
+use crate::facts::{Evidence, Fix, Severity};
+use crate::reconcile::case::Case;
+use crate::reconcile::command;
+use crate::reconcile::evidence;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+
+pub(super) static RULES: &[&Rule] = &[&NOT_SIGNED_IN, &ARM_FORBIDDEN, &REGISTRY_NOT_FOUND];
+
+declare_finding! {
+    /// No credential gave a token for Azure Resource Manager, so the registry's configuration was not read.
+    ///
+    /// ## Why it matters
+    /// Half of the story is missing: whether the registry's own rules let this client in.
+    /// The client side is probed all the same.
+    ///
+    /// ## How it shows
+    /// - az: `Please run 'az login' to setup account.`
+    /// - az: `AADSTS7000215: Invalid client secret provided`
+    ///
+    /// ## What decides it
+    /// Every credential source is tried in order (environment, workload identity, managed identity, Azure CLI,
+    /// Azure Developer CLI); each one's reason is listed.
+    ///
+    /// ## Fix
+    /// `az login`, or the variables of a service principal or workload identity.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/cli/azure/authenticate-azure-cli>
+    NOT_SIGNED_IN = "access/not-signed-in", Error, article "https://learn.microsoft.com/cli/azure/authenticate-azure-cli",
+    explains [], not_signed_in;
+}
+
+fn not_signed_in(case: &Case<'_>) -> Vec<Draft> {
+    let SignIn::Failed { attempts } = &case.config.sign_in else {
+        return Vec::new();
+    };
+    let tried: Vec<String> = attempts.iter().map(|a| format!("{}: {}", a.source, a.reason)).collect();
+    let refused: Vec<&str> = attempts.iter().filter(|a| !a.not_configured).map(|a| a.source.as_str()).collect();
+    let detail = if refused.is_empty() {
+        "No credential source is configured here. The configuration was not read; the client side was probed all the same."
+            .to_owned()
+    } else {
+        format!(
+            "Tried and refused: {}. The configuration was not read; the client side was probed all the same.",
+            refused.join(", ")
+        )
+    };
+    case.note_unknown("registry configuration", "no credential gave an ARM token", Some("a sign-in: az login"));
+    vec![
+        Draft::new("Not signed in to Azure", detail)
+            .seen([Evidence {
+                pointer: None,
+                ..evidence::config(&case.config.cloud.authority, "", evidence::list(tried))
+            }])
+            .mend([
+                Fix::command("Sign in with the Azure CLI", "az login"),
+                Fix::advice(
+                    "Or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE)",
+                ),
+            ]),
+    ]
+}
+
+declare_finding! {
+    /// This identity may not read a resource that the diagnosis needs.
+    ///
+    /// ## Why it matters
+    /// What could not be read stays unknown, and every finding that depends on it is at most possible.
+    ///
+    /// ## How it shows
+    /// - az: `(AuthorizationFailed) The client … does not have authorization to perform action …`
+    /// - portal: settings are not visible
+    ///
+    /// ## What decides it
+    /// ARM answered 403 AuthorizationFailed; its message names the action and the scope.
+    ///
+    /// ## Fix
+    /// A role with exactly the missing action, at the narrowest scope; `acr-doctor permissions` prints one role for all.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/role-based-access-control/troubleshooting>
+    ARM_FORBIDDEN = "access/arm-forbidden", Warning,
+    article "https://learn.microsoft.com/azure/role-based-access-control/troubleshooting",
+    explains [], arm_forbidden;
+}
+
+fn arm_forbidden(case: &Case<'_>) -> Vec<Draft> {
+    let refused: Vec<_> = case.failed_reads().iter().filter(|r| r.failure == ReadFailure::Forbidden).collect();
+    if refused.is_empty() {
+        return Vec::new();
+    }
+    let mut actions: Vec<&str> = refused.iter().filter_map(|r| r.action.as_deref()).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    let what: Vec<&str> = refused.iter().map(|r| r.what.as_str()).collect();
+    let evidence =
+        refused.iter().map(|r| Evidence { pointer: None, ..evidence::config(&r.resource, "", r.message.clone()) });
+    vec![
+        Draft::new(
+            format!("Not allowed to read {}", what.first().copied().unwrap_or("a resource")),
+            format!("Missing: {}. Not read: {}.", actions.join(", "), what.join(", ")),
+        )
+        .seen(evidence)
+        .mend(role_assignment(case, &actions, refused.iter().find_map(|r| r.scope.as_deref()))),
+    ]
+}
+
+fn role_assignment(case: &Case<'_>, actions: &[&str], scope: Option<&str>) -> Vec<Fix> {
+    let fallback = case.registry.map(|r| format!("/subscriptions/{}", r.id.subscription()));
+    let Some(scope) = scope.map(str::to_owned).or(fallback) else {
+        return vec![Fix::advice(
+            "Ask an administrator for the missing actions; `acr-doctor permissions` prints the smallest role",
+        )];
+    };
+    let definition = serde_json::json!({
+        "Name": "acr-doctor reader (missing actions)", "Description": "What acr-doctor could not read",
+        "Actions": actions, "AssignableScopes": [scope],
+    });
+    vec![Fix::command(
+        "Create a role with exactly the missing actions, then assign it to this identity at that scope",
+        command::line(["az", "role", "definition", "create", "--role-definition", &definition.to_string()]),
+    )]
+}
+
+declare_finding! {
+    /// No registry of that name is in the subscriptions that this identity sees.
+    ///
+    /// ## Why it matters
+    /// A typing error, another subscription or another tenant: until it is found, only the client side can be diagnosed.
+    ///
+    /// ## How it shows
+    /// - az: `The resource with name 'x' and type 'Microsoft.ContainerRegistry/registries' could not be found in subscription`
+    ///
+    /// ## What decides it
+    /// Every subscription that was searched answered, and none has the registry. Near names are listed.
+    ///
+    /// ## Fix
+    /// The right name, or `--subscription` with the one that holds it.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-login>
+    REGISTRY_NOT_FOUND = "access/registry-not-found", Error, article "container-registry-troubleshoot-login",
+    explains [], registry_not_found;
+}
+
+fn registry_not_found(case: &Case<'_>) -> Vec<Draft> {
+    let Some(lookup) = case.lookup() else {
+        return Vec::new();
+    };
+    let LookupOutcome::NotFound { near_names } = &lookup.outcome else {
+        return Vec::new();
+    };
+    let searched: Vec<String> = lookup
+        .searched
+        .iter()
+        .map(|s| s.name.as_ref().map_or_else(|| s.id.clone(), |n| format!("{n} ({})", s.id)))
+        .collect();
+    let near: Vec<&str> = near_names.iter().map(crate::facts::RegistryName::as_str).collect();
+    let hint = if near.is_empty() { String::new() } else { format!(" Did you mean {}?", near.join(" or ")) };
+    let mut fixes: Vec<Fix> = near
+        .iter()
+        .take(1)
+        .map(|n| {
+            Fix::command(format!("If '{n}' is meant, check that"), command::line(["acr-doctor", "check", "-n", n]))
+        })
+        .collect();
+    fixes.push(Fix::command(
+        "If the registry is in another subscription, look there",
+        "az account list --all --output table",
+    ));
+    let reached = case.login_symptom().answered();
+    let detail = format!(
+        "Searched: {}.{hint}{}",
+        if searched.is_empty() {
+            "no subscription is visible to this identity".to_owned()
+        } else {
+            searched.join(", ")
+        },
+        if reached {
+            " A registry of that name answers all the same: it is in a subscription or tenant that this identity does not see."
+        } else {
+            ""
+        },
+    );
+    vec![
+        Draft::new(format!("No registry '{}' in the subscriptions searched", lookup.asked), detail)
+            .severity(Severity::Error)
+            .seen([evidence::config(&case.config.cloud.resource_manager, "/subscriptions", evidence::list(searched))])
+            .mend(fixes),
+    ]
+}

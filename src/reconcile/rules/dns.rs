@@ -1,0 +1,141 @@
+//! Name resolution as such: names that do not exist, resolvers that fail.
+
+use crate::facts::dns::{DnsOutcome, ServerAnswer};
+use crate::facts::{EndpointObservation, EndpointRole, Fix};
+use crate::reconcile::case::Case;
+use crate::reconcile::evidence;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::symptom::Symptom;
+
+pub(super) static RULES: &[&Rule] = &[&NAME_NOT_FOUND, &RESOLVER_FAILED];
+
+declare_finding! {
+    /// The login server's name does not exist in DNS.
+    ///
+    /// ## Why it matters
+    /// Nothing can be asked of a name without an address. The public zone has every registry's login server.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp: lookup myregistry.azurecr.io: no such host`
+    /// - az: `CONNECTIVITY_DNS_ERROR`
+    ///
+    /// ## What decides it
+    /// NXDOMAIN for the name itself: no alias into a `privatelink` zone stands in the chain, so this is the public
+    /// name space (or a zone of one's own that hides it), not a private zone's missing record.
+    ///
+    /// ## Fix
+    /// The right login server; registries with a domain name label have a hash in it.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
+    NAME_NOT_FOUND = "dns/name-not-found", Error, article "container-registry-troubleshoot-access",
+    explains ["access/registry-not-found"], name_not_found;
+}
+
+fn name_not_found(case: &Case<'_>) -> Vec<Draft> {
+    let Some(login) = case.login() else {
+        return Vec::new();
+    };
+    let Symptom::Dns(dns) = Symptom::of(login) else {
+        return Vec::new();
+    };
+    let private = dns.answer.alias_within(&case.config.cloud.private_zone).is_some()
+        || login.host.is_within(&case.config.cloud.private_zone);
+    if private || !matches!(dns.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress) {
+        return Vec::new();
+    }
+    let draft = Draft::new(
+        format!("The name {} does not exist", login.host),
+        match case.registry {
+            Some(registry) if registry.login_server == login.host => format!(
+                "The registry '{}' exists and this is its login server, so the resolver asked does not know the public name: \
+                 a zone of your own for {} may hide it.",
+                registry.name, case.config.cloud.registry_suffix
+            ),
+            Some(registry) => format!("The registry '{}' has another login server: {}.", registry.name, registry.login_server),
+            None => "No registry has this login server: look for a typing error, or for the hash of a domain name label.".to_owned(),
+        },
+    )
+    .about([&login.host])
+    .seen([evidence::dns(login)]);
+    vec![match case.registry {
+        Some(registry) if registry.login_server != login.host => draft
+            .seen([evidence::registry(registry, "/properties/loginServer", registry.login_server.as_str())])
+            .mend([Fix::command(
+                "Use the registry's own login server",
+                crate::reconcile::command::line(["docker", "login", registry.login_server.as_str()]),
+            )]),
+        Some(_) => draft.likely().mend([Fix::advice(format!(
+            "Forward {} from your DNS servers to Azure (168.63.129.16) or to a public resolver",
+            case.config.cloud.registry_suffix
+        ))]),
+        None => draft.mend([Fix::command(
+            "List the login servers that you can see",
+            "az acr list --query '[].loginServer' --output tsv",
+        )]),
+    }]
+}
+
+declare_finding! {
+    /// The configured DNS resolver does not answer, or fails.
+    ///
+    /// ## Why it matters
+    /// This says nothing about the registry: without a working resolver no name can be looked up.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp: lookup myregistry.azurecr.io on 10.0.0.4:53: i/o timeout`
+    /// - docker: `lookup myregistry.azurecr.io on 10.0.0.4:53: server misbehaving`
+    /// - getent: `Temporary failure in name resolution`
+    ///
+    /// ## What decides it
+    /// A time-out, SERVFAIL or REFUSED instead of an answer about the name (NXDOMAIN is an answer).
+    ///
+    /// ## Fix
+    /// The resolver that is named: start it, let it be reached on port 53, or configure another. In an Azure network
+    /// a custom resolver must forward to 168.63.129.16.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
+    RESOLVER_FAILED = "dns/resolver-failed", Error, article "container-registry-troubleshoot-access",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], resolver_failed;
+}
+
+fn resolver_failed(case: &Case<'_>) -> Vec<Draft> {
+    let failed: Vec<&EndpointObservation> = case
+        .everything()
+        .filter(|e| matches!(Symptom::of(e), Symptom::Dns(dns) if dns.answer.outcome.is_server_fault()))
+        .collect();
+    if !failed.iter().any(|e| !matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager)) {
+        return Vec::new();
+    }
+    let servers: Vec<&ServerAnswer> = failed
+        .iter()
+        .filter_map(|e| e.dns.as_ref())
+        .flat_map(|d| &d.servers)
+        .filter(|s| s.answer.outcome.is_server_fault())
+        .collect();
+    let mut words: Vec<String> = servers
+        .iter()
+        .map(|s| format!("{} (from {}): {}", s.server.ip(), s.source, evidence::outcome(&s.answer.outcome)))
+        .collect();
+    words.sort();
+    words.dedup();
+    let first = servers
+        .first()
+        .map_or_else(|| "The configured resolver".to_owned(), |s| format!("The resolver {}", s.server.ip()));
+    let what =
+        failed.iter().find_map(|e| e.dns.as_ref()).map(|d| evidence::outcome(&d.answer.outcome)).unwrap_or_default();
+    let names: Vec<&str> = failed.iter().map(|e| e.host.as_str()).collect();
+    vec![
+        Draft::new(
+            format!("{first} fails for {}: {what}", names.first().copied().unwrap_or_default()),
+            format!("Asked for {}. {}", names.join(", "), words.join("; ")),
+        )
+        .about(failed.iter().map(|e| &e.host))
+        .seen(failed.iter().map(|e| evidence::dns(e)))
+        .mend([Fix::advice(match servers.first() {
+            Some(s) => format!("Make {} answer on port 53, or name another server in {}", s.server.ip(), s.source),
+            None => "Configure a name server that answers".to_owned(),
+        })]),
+    ]
+}

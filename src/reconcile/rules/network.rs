@@ -1,0 +1,312 @@
+//! From the client to the endpoint's port 443.
+
+use std::net::IpAddr;
+
+use crate::facts::finding::Change;
+use crate::facts::probe::TcpOutcome;
+use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn};
+use crate::reconcile::case::Case;
+use crate::reconcile::place::is_private;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::symptom::Symptom;
+use crate::reconcile::{command, evidence};
+
+pub(super) static RULES: &[&Rule] =
+    &[&BLOCKED_SILENTLY, &REFUSED, &DATA_ENDPOINT_BLOCKED, &PRIVATE_ENDPOINT_UNREACHABLE];
+
+/// Whether an endpoint's first failure is this TCP outcome.
+fn fails_with(endpoint: &EndpointObservation, outcome: &TcpOutcome) -> bool {
+    matches!(Symptom::of(endpoint), Symptom::Tcp(seen) if seen == outcome)
+}
+
+/// The addresses that were tried.
+fn tried(endpoint: &EndpointObservation) -> impl Iterator<Item = IpAddr> + '_ {
+    endpoint.tcp.iter().map(|t| t.address)
+}
+
+fn on_private_address(endpoint: &EndpointObservation) -> bool {
+    tried(endpoint).any(is_private)
+}
+
+/// Whether the login server's own service answered: then a failing data endpoint is a matter of its own.
+fn login_answers(case: &Case<'_>) -> bool {
+    case.login_symptom().answered()
+}
+
+/// Data endpoints that fail alone belong to `network/data-endpoint-blocked`.
+fn stands_alone(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
+    matches!(endpoint.role, EndpointRole::Data | EndpointRole::Storage) && login_answers(case)
+}
+
+/// "Let the firewall pass these hosts", as advice and as data.
+pub(super) fn allow_egress<'h>(case: &Case<'_>, hosts: impl IntoIterator<Item = &'h Fqdn>) -> Vec<Fix> {
+    let hosts: Vec<Fqdn> = hosts.into_iter().cloned().collect();
+    let names: Vec<&str> = hosts.iter().map(Fqdn::as_str).collect();
+    let storage = hosts.iter().any(|h| h.is_within(&case.config.cloud.blob_suffix));
+    let tag = if storage { "AzureContainerRegistry and Storage" } else { "AzureContainerRegistry" };
+    vec![
+        Fix::advice(format!("Let the client's firewall pass TCP 443 to {} (service tag {tag})", names.join(", ")))
+            .change(Change::AllowEgress { hosts }),
+    ]
+}
+
+declare_finding! {
+    /// Connections to the registry's public address get no answer: a firewall drops them.
+    ///
+    /// ## Why it matters
+    /// Nothing reaches the registry, so its own rules do not matter yet.
+    ///
+    /// ## How it shows
+    /// - docker: `net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)`
+    /// - docker: `dial tcp 20.62.128.0:443: i/o timeout`
+    /// - az: `Could not connect to the registry login server`
+    ///
+    /// ## What decides it
+    /// TCP to every public address that DNS gave times out, while another endpoint answers (a control target or a data
+    /// endpoint). Where nothing at all answers, the finding is only likely.
+    ///
+    /// ## Fix
+    /// A rule in the client's firewall or network security group for exactly these names, or the service tag.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-firewall-access-rules>
+    BLOCKED_SILENTLY = "network/blocked-silently", Error, article "container-registry-firewall-access-rules",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], blocked_silently;
+}
+
+fn blocked_silently(case: &Case<'_>) -> Vec<Draft> {
+    let dropped: Vec<_> = case
+        .endpoints()
+        .filter(|e| fails_with(e, &TcpOutcome::TimedOut) && !on_private_address(e) && !stands_alone(case, e))
+        .collect();
+    if dropped.is_empty() {
+        return Vec::new();
+    }
+    let controls: Vec<_> = case.controls().filter(|e| fails_with(e, &TcpOutcome::TimedOut)).collect();
+    let something_answers = case
+        .everything()
+        .any(|e| matches!(Symptom::of(e), Symptom::Reached(_) | Symptom::Denied(..) | Symptom::Tls(_)));
+    let hosts: Vec<&Fqdn> = dropped.iter().map(|e| &e.host).collect();
+    let draft = Draft::new(
+        format!("A firewall drops the traffic to {}", list_of(&hosts)),
+        if something_answers {
+            "The name resolves, packets to port 443 get no answer, and other endpoints answer: these addresses are filtered between here and Azure."
+        } else {
+            "The name resolves, and packets to port 443 get no answer. No other endpoint answers either: nothing gets out from here."
+        },
+    )
+    .about(dropped.iter().chain(&controls).map(|e| &e.host))
+    .seen(dropped.iter().map(|e| evidence::tcp(e)))
+    .seen(case.controls().filter(|e| Symptom::of(e).is_reached()).take(1).map(evidence::tcp))
+    .mend(allow_egress(case, hosts));
+    vec![if something_answers { draft } else { draft.likely() }]
+}
+
+fn list_of(hosts: &[&Fqdn]) -> String {
+    match hosts {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+    }
+}
+
+declare_finding! {
+    /// The connection is refused: something answers SYN with RST.
+    ///
+    /// ## Why it matters
+    /// A registry always listens on port 443: a firewall that rejects, or a wrong address, answers in its place.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp 20.62.128.0:443: connect: connection refused`
+    ///
+    /// ## What decides it
+    /// RST on connect at the login server's address. (A data endpoint that refuses alone is
+    /// `network/data-endpoint-blocked`.)
+    ///
+    /// ## Fix
+    /// A rule in the client's firewall; or the right address, where the hosts file or a private record is wrong.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-firewall-access-rules>
+    REFUSED = "network/refused", Error, article "container-registry-firewall-access-rules",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], refused;
+}
+
+fn refused(case: &Case<'_>) -> Vec<Draft> {
+    let refused: Vec<_> = case
+        .endpoints()
+        .filter(|e| {
+            (fails_with(e, &TcpOutcome::Refused) || fails_with(e, &TcpOutcome::Reset)) && !stands_alone(case, e)
+        })
+        .collect();
+    if refused.is_empty() {
+        return Vec::new();
+    }
+    let controls: Vec<_> = case.controls().filter(|e| fails_with(e, &TcpOutcome::Refused)).collect();
+    let hosts: Vec<&Fqdn> = refused.iter().map(|e| &e.host).collect();
+    vec![
+        Draft::new(
+            format!("The connection to {} is refused", list_of(&hosts)),
+            "Something answers with RST. Registries listen on port 443, so a firewall rejects the connection, or the address is not the registry's.",
+        )
+        .about(refused.iter().chain(&controls).map(|e| &e.host))
+        .seen(refused.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]))
+        .mend(allow_egress(case, hosts)),
+    ]
+}
+
+declare_finding! {
+    /// The login server answers, and a data endpoint is blocked.
+    ///
+    /// ## Why it matters
+    /// Login works and every pull hangs or fails: layers come from the data endpoint (or from blob storage), a name and
+    /// a firewall rule of its own.
+    ///
+    /// ## How it shows
+    /// - docker: `error pulling image configuration: download failed after attempts=6: dial tcp …: i/o timeout`
+    /// - docker: `Get "https://weumanaged15.blob.core.windows.net/…": EOF`
+    ///
+    /// ## What decides it
+    /// The registry itself answers at the login server (with a challenge or a refusal), and TCP to the data endpoint
+    /// times out, is refused or is reset.
+    ///
+    /// ## Fix
+    /// A firewall rule for exactly that endpoint. Without dedicated data endpoints it is blob storage, and the rule
+    /// would have to hold for all of it.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-dedicated-data-endpoints>
+    DATA_ENDPOINT_BLOCKED = "network/data-endpoint-blocked", Error, article "container-registry-dedicated-data-endpoints",
+    explains ["endpoint/dedicated-data-endpoints-off"], data_endpoint_blocked;
+}
+
+fn data_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
+    if !login_answers(case) {
+        return Vec::new();
+    }
+    let blocked: Vec<_> = case
+        .data_endpoints()
+        .filter(|e| matches!(Symptom::of(e), Symptom::Tcp(_)))
+        .filter(|e| !tried(e).any(|ip| wrong_private_address(case, ip)))
+        .collect();
+    if blocked.is_empty() {
+        return Vec::new();
+    }
+    let hosts: Vec<&Fqdn> = blocked.iter().map(|e| &e.host).collect();
+    let draft = Draft::new(
+        format!("The data endpoint {} is blocked", list_of(&hosts)),
+        "The login server answers, so login works; layers come from the data endpoint, which does not accept a connection.",
+    )
+    .about(blocked.iter().map(|e| &e.host))
+    .seen(case.login().map(evidence::tcp))
+    .seen(blocked.iter().map(|e| evidence::tcp(e)))
+    .mend(allow_egress(case, hosts));
+    let storage = blocked.iter().any(|e| e.role == EndpointRole::Storage);
+    vec![match case.registry.filter(|_| storage) {
+        Some(registry) => draft.mend([command::update(
+            registry,
+            "Or switch dedicated data endpoints on, so that the firewall can name them",
+            &["--data-endpoint-enabled", "true"],
+            &serde_json::json!({ "dataEndpointEnabled": true }),
+        )]),
+        None => draft,
+    }]
+}
+
+/// A private address that is known to be nobody's, or another network's: a matter of DNS.
+fn wrong_private_address(case: &Case<'_>, address: IpAddr) -> bool {
+    is_private(address)
+        && case.owner_of(address).is_none()
+        && case.all_addresses_known()
+        && !case.connections().is_empty()
+}
+
+declare_finding! {
+    /// The private endpoint's address does not answer.
+    ///
+    /// ## Why it matters
+    /// DNS and configuration are right, and packets do not arrive: routing, peering or a network security group.
+    ///
+    /// ## How it shows
+    /// - curl: `host is not reachable`
+    /// - docker: `dial tcp 10.1.0.4:443: i/o timeout`
+    /// - docker: `dial tcp 10.1.0.4:443: connect: no route to host`
+    ///
+    /// ## What decides it
+    /// The name resolves to an address that a private endpoint of this registry owns, and TCP to it gets no answer.
+    ///
+    /// ## Fix
+    /// Peer the networks or route to the endpoint's; allow 443 in the security group of the endpoint's subnet.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
+    PRIVATE_ENDPOINT_UNREACHABLE = "network/private-endpoint-unreachable", Error, article "container-registry-private-link",
+    explains [], private_endpoint_unreachable;
+}
+
+fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
+    let silent: Vec<_> = case
+        .endpoints()
+        .filter(|e| on_private_address(e) && !stands_alone(case, e))
+        .filter(|e| matches!(Symptom::of(e), Symptom::Tcp(o) if !matches!(o, TcpOutcome::Refused | TcpOutcome::Reset)))
+        .filter(|e| !tried(e).any(|ip| wrong_private_address(case, ip)))
+        .collect();
+    if silent.is_empty() {
+        return Vec::new();
+    }
+    let owner = silent.iter().flat_map(|e| tried(e)).find_map(|ip| case.owner_of(ip));
+    let hosts: Vec<&Fqdn> = silent.iter().map(|e| &e.host).collect();
+    let address = silent.iter().flat_map(|e| tried(e)).find(|ip| is_private(*ip));
+    let address = address.map(|a| a.to_string()).unwrap_or_default();
+    let draft = Draft::new(
+        format!("The private endpoint at {address} does not answer"),
+        format!("{} resolves to the private endpoint, as it should, and packets to it get no answer: they are not routed, or are filtered.", list_of(&hosts)),
+    )
+    .about(silent.iter().map(|e| &e.host))
+    .seen(silent.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]));
+    let Some((connection, endpoint)) = owner else {
+        return vec![
+            draft
+                .likely()
+                .mend([Fix::advice(format!("Route or peer this network to {address}, and allow TCP 443 to it"))]),
+        ];
+    };
+    let network = endpoint.virtual_network();
+    let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));
+    let fixes = match (&case.place.network, &network, reaches) {
+        (Some(own), Some(theirs), Some(false)) => vec![Fix::command(
+            format!("Peer the network '{}' with '{}' (and back)", own.name(), theirs.name()),
+            command::line([
+                "az",
+                "network",
+                "vnet",
+                "peering",
+                "create",
+                "-n",
+                &format!("to-{}", theirs.name()),
+                "-g",
+                own.resource_group().unwrap_or_default(),
+                "--subscription",
+                own.subscription(),
+                "--vnet-name",
+                own.name(),
+                "--remote-vnet",
+                theirs.as_str(),
+                "--allow-vnet-access",
+            ]),
+        )],
+        _ => vec![Fix::advice(format!(
+            "Check the route from here to {address} (peering, VPN, ExpressRoute) and the security group of the subnet '{}' for TCP 443",
+            endpoint.subnet.as_ref().map_or("?", |s| s.name())
+        ))],
+    };
+    vec![
+        draft
+            .seen([evidence::config(
+                &connection.id,
+                "/properties/privateLinkServiceConnectionState/status",
+                connection.status.as_str(),
+            )])
+            .mend(fixes),
+    ]
+}

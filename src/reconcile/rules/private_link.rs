@@ -1,0 +1,152 @@
+//! Private endpoint connections.
+
+use serde_json::json;
+
+use crate::facts::Fix;
+use crate::facts::registry::ConnectionStatus;
+use crate::reconcile::case::Case;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::symptom::Symptom;
+use crate::reconcile::{command, evidence};
+
+pub(super) static RULES: &[&Rule] = &[&CONNECTION_PENDING, &NONE_WHILE_PUBLIC_DISABLED];
+
+declare_finding! {
+    /// A private endpoint connection waits for approval.
+    ///
+    /// ## Why it matters
+    /// Until it is approved, the private endpoint's address lets nobody in. Adding a geo-replica can make an approved
+    /// connection pending again.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp 10.1.0.4:443: i/o timeout`
+    /// - docker: `denied: client with IP '…' is not allowed access`
+    ///
+    /// ## What decides it
+    /// `privateLinkServiceConnectionState.status` is Pending. Where the client does not use it (another way in works),
+    /// it is a warning.
+    ///
+    /// ## Fix
+    /// Approve the connection.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/private-link/manage-private-endpoint>
+    CONNECTION_PENDING = "private-link/connection-pending", Error,
+    article "https://learn.microsoft.com/azure/private-link/manage-private-endpoint",
+    explains ["private-link/none-while-public-disabled", "firewall/nobody-allowed", "firewall/public-access-disabled",
+        "firewall/client-ip-not-allowed", "network/private-endpoint-unreachable", "network/refused",
+        "network/data-endpoint-blocked", "dns/stale-private-address"],
+    connection_pending;
+}
+
+fn connection_pending(case: &Case<'_>) -> Vec<Draft> {
+    let pending = case.connections().iter().filter(|c| c.status == ConnectionStatus::Pending);
+    pending
+        .map(|connection| {
+            let name = connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name();
+            let draft = Draft::new(
+                format!("The private endpoint '{name}' waits for approval"),
+                "Its connection is Pending: the registry lets nobody in through it until somebody approves it.",
+            )
+            .seen([evidence::config(
+                &connection.id,
+                "/properties/privateLinkServiceConnectionState",
+                json!({ "status": "Pending", "description": connection.description }),
+            )])
+            .seen(case.login().filter(|e| !Symptom::of(e).is_reached()).map(evidence::dns))
+            .mend([command::approve(&connection.id)]);
+            let works = case.login_symptom().is_reached();
+            let others = !case.approved().is_empty();
+            if works || (case.probe.is_none() && others) {
+                draft.severity(crate::facts::Severity::Warning)
+            } else {
+                draft
+            }
+        })
+        .collect()
+}
+
+declare_finding! {
+    /// Public access is off, and there is no approved private endpoint: nobody gets in.
+    ///
+    /// ## Why it matters
+    /// Private endpoints are the only way into a registry whose public access is disabled.
+    ///
+    /// ## How it shows
+    /// - docker: `denied: client with IP '…' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.`, for every client
+    ///
+    /// ## What decides it
+    /// `publicNetworkAccess` is Disabled, and no private endpoint connection is Approved.
+    ///
+    /// ## Fix
+    /// A private endpoint in the clients' network; or public access for selected networks.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
+    NONE_WHILE_PUBLIC_DISABLED = "private-link/none-while-public-disabled", Error, article "container-registry-private-link",
+    explains ["firewall/public-access-disabled", "firewall/nobody-allowed"], none_while_public_disabled;
+}
+
+fn none_while_public_disabled(case: &Case<'_>) -> Vec<Draft> {
+    let Some(registry) = case.registry else {
+        return Vec::new();
+    };
+    let connections_known = registry.private_endpoint_connections.is_known();
+    if !(case.public_access_disabled() && connections_known && case.approved().is_empty()) {
+        return Vec::new();
+    }
+    let states: Vec<&str> = case.connections().iter().map(|c| c.status.as_str()).collect();
+    vec![
+        Draft::new(
+            format!("Public access to {} is disabled and no private endpoint is approved", registry.name),
+            if states.is_empty() {
+                "The registry has no private endpoint connection at all, so there is no way in.".to_owned()
+            } else {
+                format!("Its private endpoint connections are {}, so there is no way in.", states.join(", "))
+            },
+        )
+        .seen([
+            evidence::registry(registry, "/properties/publicNetworkAccess", "Disabled"),
+            evidence::registry(registry, "/properties/privateEndpointConnections", json!(states)),
+        ])
+        .mend(ways_in(case, registry)),
+    ]
+}
+
+fn ways_in(case: &Case<'_>, registry: &crate::facts::RegistryConfig) -> Vec<Fix> {
+    let endpoint = case.place.subnet.as_ref().map(|subnet| {
+        let mut words = vec!["az", "network", "private-endpoint", "create", "-n"];
+        let name = format!("{}-pe", registry.name);
+        words.push(&name);
+        words.extend(command::scope(subnet));
+        words.extend([
+            "--subnet",
+            subnet.as_str(),
+            "--private-connection-resource-id",
+            registry.id.as_str(),
+            "--group-id",
+            "registry",
+            "--connection-name",
+            &name,
+        ]);
+        Fix::command(
+            "Create a private endpoint in the client's subnet (and a zone group for its DNS records)",
+            command::line(words),
+        )
+    });
+    let seen = super::firewall::denied(case).into_iter().find_map(|(_, ip)| ip);
+    let public = command::update(
+        registry,
+        "Or enable public access for selected networks",
+        &["--public-network-enabled", "true", "--default-action", "Deny"],
+        &json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Deny" } }),
+    )
+    .widening();
+    let rule = seen.map(|ip| command::add_ip_rule(registry, &ip.to_string()));
+    endpoint
+        .or_else(|| Some(Fix::advice("Create a private endpoint for the registry in the clients' network")))
+        .into_iter()
+        .chain([public])
+        .chain(rule)
+        .collect()
+}
