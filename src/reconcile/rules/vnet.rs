@@ -8,6 +8,7 @@ use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
+use super::dns_private::resolves_privately;
 use super::firewall::{denied, rule_set};
 
 pub(super) static RULES: &[&Rule] = &[&SUBNET_RULE_MISSING];
@@ -38,7 +39,11 @@ declare_finding! {
 
 fn subnet_rule_missing(case: &Case<'_>) -> Vec<Draft> {
     let denied = denied(case);
-    let by_service_endpoint = denied.iter().filter_map(|(e, ip)| Some((e, ip.filter(|ip| is_private(*ip))?)));
+    // A private address at a private endpoint's door is no service endpoint: that is a matter of the connection.
+    let by_service_endpoint = denied
+        .iter()
+        .filter(|(e, _)| !resolves_privately(e))
+        .filter_map(|(e, ip)| Some((e, ip.filter(|ip| is_private(*ip))?)));
     let Some((endpoint, address)) = by_service_endpoint.clone().next() else {
         return Vec::new();
     };
