@@ -1,2 +1,19 @@
 //! Pure: renders a report and computes nothing.
+//!
+//! Every renderer is a function from data and a [`Style`] to text; writing it is the caller's part.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod document;
+mod grid;
+pub mod ladder;
+mod stance;
+mod table;
+pub mod terminal;
+mod tsv;
+
+pub use document::{json, yaml};
+pub use grid::grid;
+pub use stance::stance;
+pub use table::table;
+pub use terminal::Style;
+pub use tsv::{findings_tsv, value_tsv};

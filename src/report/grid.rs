@@ -1,0 +1,98 @@
+//! Plain tables: our own columns, and the Azure CLI's table of any value (for `--query`).
+
+use serde_json::Value;
+use tabled::builder::Builder;
+use tabled::settings::{Padding, Style as Lines};
+
+use super::terminal::{Style, sanitise};
+
+/// Rows in aligned columns two blanks apart, without lines around them.
+pub(super) fn columns(rows: Vec<Vec<String>>) -> String {
+    let mut table = Builder::from_iter(rows).build();
+    table.with(Lines::empty()).with(Padding::new(0, 2, 0, 0));
+    lines_without_trail(&table.to_string())
+}
+
+fn lines_without_trail(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Any value as the Azure CLI draws it: a row an element, a column a scalar member;
+/// lists get `Column1`, …, anything else `Result`.
+pub fn grid(value: &Value, style: &Style) -> String {
+    let elements = match value {
+        Value::Null => return String::new(),
+        Value::Array(elements) if elements.is_empty() => return String::new(),
+        Value::Array(elements) => elements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let rows: Vec<Vec<(String, String)>> = elements.iter().map(cells).collect();
+    let mut heads: Vec<String> = Vec::new();
+    for (head, _) in rows.iter().flatten() {
+        if !heads.contains(head) {
+            heads.push(head.clone());
+        }
+    }
+    let mut drawn = vec![heads.clone()];
+    let widths = heads.iter().map(|head| {
+        let cells = rows.iter().flatten().filter(|(name, _)| name == head);
+        let widest = cells.map(|(_, cell)| console::measure_text_width(cell)).max().unwrap_or(0);
+        widest.max(console::measure_text_width(head))
+    });
+    drawn.push(widths.map(|width| "-".repeat(width)).collect());
+    for row in rows {
+        let cell = |head: &String| row.iter().find(|(name, _)| name == head).map(|(_, cell)| cell.clone());
+        drawn.push(heads.iter().map(|head| cell(head).unwrap_or_default()).collect());
+    }
+    let _ = style;
+    columns(drawn)
+}
+
+fn cells(element: &Value) -> Vec<(String, String)> {
+    match element {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(_, member)| !member.is_object() && !member.is_array())
+            .map(|(name, member)| (capital(name), scalar(member)))
+            .collect(),
+        Value::Array(elements) => {
+            elements.iter().enumerate().map(|(index, e)| (format!("Column{}", index + 1), scalar(e))).collect()
+        }
+        other => vec![("Result".to_owned(), scalar(other))],
+    }
+}
+
+fn capital(name: &str) -> String {
+    let mut chars = name.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    sanitise(&(first + chars.as_str())).into_owned()
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::String(text) => sanitise(text).into_owned(),
+        other => sanitise(&other.to_string()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_lists_and_scalars_are_drawn_as_az_draws_them() {
+        let objects = json!([{"code": "dns/name-not-found", "n": 1, "deep": {}}, {"code": "x", "ok": true}]);
+        assert_eq!(
+            grid(&objects, &Style::PLAIN),
+            "Code                N  Ok\n------------------  -  ----\ndns/name-not-found  1\nx                      True\n"
+        );
+        assert_eq!(grid(&json!([["a", 1]]), &Style::PLAIN), "Column1  Column2\n-------  -------\na        1\n");
+        assert_eq!(grid(&json!("one"), &Style::PLAIN), "Result\n------\none\n");
+        assert_eq!(grid(&json!([]), &Style::PLAIN), "");
+    }
+}

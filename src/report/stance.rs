@@ -1,0 +1,189 @@
+//! The network stance of registries: who may get in, by which path, as the configuration says.
+
+use crate::facts::config::ConfigFacts;
+use crate::facts::network::PrivateEndpoint;
+use crate::facts::registry::{
+    ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
+    PublicNetworkAccess, RegistryConfig,
+};
+use crate::facts::report::Report;
+use crate::facts::{Known, ResourceId};
+
+use super::grid::columns;
+use super::terminal::{Ink, Style, paragraph, sanitise};
+
+/// The stance of one registry on one screen, or one row each of many; then the report's findings.
+pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
+    let mut out = String::new();
+    match config.registries.as_slice() {
+        [] => {}
+        [one] => full(one, style, &mut out),
+        many => rows(many, style, &mut out),
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&super::table(report, style));
+    out
+}
+
+fn full(registry: &RegistryConfig, style: &Style, out: &mut String) {
+    out.push_str(&style.paint(Ink::Strong, registry.login_server.as_str()));
+    let sku = registry.sku.known().map_or("tier not known", |sku| sku.as_str());
+    out.push_str(&format!("  {}, {}\n", sanitise(sku), registry.location));
+    let lines = [
+        ("public access", public_access(registry)),
+        ("IP rules", ip_rules(registry)),
+        ("subnet rules", subnet_rules(registry)),
+        ("private endpoints", private_endpoints(registry)),
+        ("trusted services", bypass(registry)),
+        ("data endpoints", data_endpoints(registry)),
+        ("replicas", replicas(registry)),
+    ];
+    for (label, value) in lines {
+        let first = style.paint(Ink::Faint, &format!("  {label:<19}")).into_owned();
+        paragraph(out, style, &first, &" ".repeat(21), &value);
+    }
+}
+
+fn rows(registries: &[RegistryConfig], style: &Style, out: &mut String) {
+    let heads = ["REGISTRY", "TIER", "PUBLIC", "IP", "SUBNETS", "PRIVATE ENDPOINTS", "TRUSTED", "DATA ENDPOINTS"];
+    let mut table = vec![heads.map(|head| style.paint(Ink::Faint, head).into_owned()).to_vec()];
+    for registry in registries {
+        let set = rule_set(registry);
+        let connections = registry.private_endpoint_connections.known();
+        table.push(vec![
+            registry.name.to_string(),
+            sanitise(registry.sku.known().map_or("?", |sku| sku.as_str())).into_owned(),
+            public_word(registry).to_owned(),
+            set.map_or("-".to_owned(), |set| set.ip_rules.len().to_string()),
+            set.map_or("-".to_owned(), |set| length(&set.virtual_network_rules)),
+            connections.map_or("?".to_owned(), |all| approved(all)),
+            trusted_word(&registry.network_rule_bypass_options).to_owned(),
+            match registry.data_endpoint_enabled {
+                Known::Known(true) => "dedicated",
+                Known::Known(false) => "blob storage",
+                Known::Unknown(_) => "?",
+            }
+            .to_owned(),
+        ]);
+    }
+    out.push_str(&columns(table));
+}
+
+fn rule_set(registry: &RegistryConfig) -> Option<&NetworkRuleSet> {
+    registry.network_rule_set.known().and_then(Option::as_ref)
+}
+
+fn length<T>(list: &Known<Vec<T>>) -> String {
+    list.known().map_or("?".to_owned(), |list| list.len().to_string())
+}
+
+fn approved(all: &[PrivateEndpointConnection]) -> String {
+    let approved = all.iter().filter(|c| c.status == ConnectionStatus::Approved).count();
+    if approved == all.len() { approved.to_string() } else { format!("{approved} of {}", all.len()) }
+}
+
+fn public_word(registry: &RegistryConfig) -> &'static str {
+    match (&registry.public_network_access, rule_set(registry).map(|set| &set.default_action)) {
+        (Known::Known(PublicNetworkAccess::Disabled), _) => "off",
+        (Known::Known(PublicNetworkAccess::Enabled), Some(DefaultAction::Deny)) => "by rules",
+        (Known::Known(PublicNetworkAccess::Enabled), Some(DefaultAction::Allow)) => "open",
+        (Known::Known(PublicNetworkAccess::Enabled), None) if registry.network_rule_set.is_known() => "open",
+        _ => "?",
+    }
+}
+
+fn trusted_word(bypass: &Known<NetworkRuleBypassOptions>) -> &'static str {
+    match bypass {
+        Known::Known(NetworkRuleBypassOptions::AzureServices) => "yes",
+        Known::Known(NetworkRuleBypassOptions::None) => "no",
+        Known::Known(NetworkRuleBypassOptions::Unrecognised(_)) | Known::Unknown(_) => "?",
+    }
+}
+
+fn public_access(registry: &RegistryConfig) -> String {
+    let access = match &registry.public_network_access {
+        Known::Known(PublicNetworkAccess::Disabled) => {
+            return "off: only private endpoints get in; IP and subnet rules have no effect".to_owned();
+        }
+        Known::Known(access) => access.to_string(),
+        Known::Unknown(unknown) => return format!("not known: {}", unknown.why),
+    };
+    match (&registry.network_rule_set, rule_set(registry).map(|set| &set.default_action)) {
+        (_, Some(DefaultAction::Allow)) | (Known::Known(None), _) => format!("{access}: every address gets in"),
+        (_, Some(DefaultAction::Deny)) => format!("{access}: only the addresses and subnets below"),
+        (_, Some(DefaultAction::Unrecognised(other))) => format!("{access}, default action {other}"),
+        (Known::Unknown(unknown), None) => format!("{access}; rules not known: {}", unknown.why),
+        (Known::Known(Some(_)), None) => access,
+    }
+}
+
+fn ip_rules(registry: &RegistryConfig) -> String {
+    rule_set(registry).map_or_else(String::new, |set| list(set.ip_rules.iter().map(|rule| rule.value.clone())))
+}
+
+fn subnet_rules(registry: &RegistryConfig) -> String {
+    match rule_set(registry).map(|set| &set.virtual_network_rules) {
+        None => String::new(),
+        Some(Known::Known(rules)) => list(rules.iter().map(|rule| subnet_name(&rule.subnet))),
+        Some(Known::Unknown(unknown)) => format!("not known: {}", unknown.why),
+    }
+}
+
+fn private_endpoints(registry: &RegistryConfig) -> String {
+    match &registry.private_endpoint_connections {
+        Known::Known(connections) => list(connections.iter().map(connection)),
+        Known::Unknown(unknown) => format!("not known: {}", unknown.why),
+    }
+}
+
+fn connection(connection: &PrivateEndpointConnection) -> String {
+    let id = connection.private_endpoint_id.as_ref().unwrap_or(&connection.id);
+    let endpoint: Option<&PrivateEndpoint> = connection.private_endpoint.known().and_then(Option::as_ref);
+    let place = endpoint.and_then(|e| e.subnet.as_ref()).map(|subnet| format!(" in {}", subnet_name(subnet)));
+    format!("{} {}{}", id.name(), connection.status, place.unwrap_or_default())
+}
+
+fn bypass(registry: &RegistryConfig) -> String {
+    let services = match &registry.network_rule_bypass_options {
+        Known::Known(NetworkRuleBypassOptions::AzureServices) => "pass the rules".to_owned(),
+        Known::Known(NetworkRuleBypassOptions::None) => "do not pass the rules".to_owned(),
+        Known::Known(other) => other.to_string(),
+        Known::Unknown(unknown) => format!("not known: {}", unknown.why),
+    };
+    match registry.network_rule_bypass_allowed_for_tasks {
+        Known::Known(true) => format!("{services}; so do tasks"),
+        Known::Known(false) | Known::Unknown(_) => services,
+    }
+}
+
+fn data_endpoints(registry: &RegistryConfig) -> String {
+    match (&registry.data_endpoint_enabled, &registry.data_endpoint_host_names) {
+        (Known::Known(false), _) => "none of its own: blobs come from *.blob storage hosts".to_owned(),
+        (Known::Known(true), Known::Known(hosts)) => list(hosts.iter().map(ToString::to_string)),
+        (Known::Known(true), Known::Unknown(unknown)) | (Known::Unknown(unknown), _) => {
+            format!("not known: {}", unknown.why)
+        }
+    }
+}
+
+fn replicas(registry: &RegistryConfig) -> String {
+    match &registry.replications {
+        Known::Known(replicas) => list(replicas.iter().map(|replica| replica.location.to_string())),
+        Known::Unknown(unknown) => format!("not known: {}", unknown.why),
+    }
+}
+
+/// `network/subnet`, as people speak of it.
+fn subnet_name(subnet: &ResourceId) -> String {
+    match subnet.virtual_network() {
+        Some(network) => format!("{}/{}", network.name(), subnet.name()),
+        None => subnet.name().to_owned(),
+    }
+}
+
+fn list(elements: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = elements.collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}

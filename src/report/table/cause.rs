@@ -1,0 +1,145 @@
+//! A root cause: its title, the evidence of both sides, and the command that mends it.
+
+use serde_json::Value;
+
+use crate::facts::finding::{Confidence, Evidence, Finding, Fix, Source};
+
+use super::super::terminal::{Ink, Style, paragraph, sanitise};
+
+/// Evidence beyond this many lines a side is left to the JSON.
+const LINES_A_SIDE: usize = 3;
+
+pub(super) fn write(finding: &Finding, style: &Style, out: &mut String) {
+    let label = match finding.confidence {
+        Confidence::Certain => "ROOT CAUSE",
+        Confidence::Likely => "LIKELY CAUSE",
+        Confidence::Possible => "POSSIBLE CAUSE",
+    };
+    out.push_str(&style.paint(Ink::Bad, label));
+    out.push_str("  ");
+    out.push_str(&style.paint(Ink::Strong, &sanitise(finding.code.as_str())));
+    out.push('\n');
+    paragraph(out, style, "  ", "  ", &finding.title);
+    if !finding.detail.is_empty() {
+        paragraph(out, style, "  ", "  ", &finding.detail);
+    }
+    for source in [Source::Config, Source::Vantage, Source::Probe] {
+        side(finding, source, style, out);
+    }
+    if !finding.depends_on_unknown.is_empty() {
+        paragraph(out, style, "  would be certain with  ", "    ", &finding.depends_on_unknown.join(", "));
+    }
+    fixes(&finding.fix, style, out);
+    if !finding.docs.is_empty() {
+        out.push_str(&style.paint(Ink::Faint, &format!("  docs: {}", sanitise(&finding.docs))));
+        out.push('\n');
+    }
+}
+
+fn side(finding: &Finding, source: Source, style: &Style, out: &mut String) {
+    let says = match source {
+        Source::Config => "  configuration says  ",
+        Source::Vantage => "  this client         ",
+        Source::Probe => "  from here           ",
+    };
+    let blank = " ".repeat(says.len());
+    let all: Vec<&Evidence> = finding.evidence.iter().filter(|e| e.source == source).collect();
+    for (index, evidence) in all.iter().take(LINES_A_SIDE).enumerate() {
+        let first = if index == 0 { style.paint(Ink::Faint, says).into_owned() } else { blank.clone() };
+        paragraph(out, style, &first, &format!("{blank}  "), &sentence(evidence));
+    }
+    if all.len() > LINES_A_SIDE {
+        out.push_str(&format!("{blank}and {} more (see -o json)\n", all.len() - LINES_A_SIDE));
+    }
+}
+
+/// One piece of evidence in words: where, then what.
+fn sentence(evidence: &Evidence) -> String {
+    let mut place = Vec::new();
+    if let Some(endpoint) = &evidence.endpoint {
+        place.push(endpoint.clone());
+    }
+    if let Some(stage) = evidence.stage {
+        place.push(super::super::ladder::stage_name(stage).to_owned());
+    }
+    if let Some(resource) = &evidence.resource {
+        place.push(short_resource(resource));
+    }
+    if let Some(pointer) = &evidence.pointer {
+        place.push(pointer.trim_start_matches("/properties").trim_start_matches('/').replace('/', "."));
+    }
+    place.retain(|part| !part.is_empty());
+    let what = in_words(&evidence.observed);
+    if place.is_empty() { what } else { format!("{}: {what}", place.join(" ")) }
+}
+
+/// An ARM id by its last type and name; the whole id is in the JSON.
+fn short_resource(resource: &str) -> String {
+    let mut from_the_end = resource.trim_end_matches('/').rsplit('/');
+    match (resource.starts_with('/'), from_the_end.next(), from_the_end.next()) {
+        (true, Some(name), Some(kind)) => format!("{kind}/{name}"),
+        _ => resource.to_owned(),
+    }
+}
+
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "not set".to_owned(),
+        Value::String(text) if text.is_empty() => "empty".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(elements) if elements.is_empty() => "none".to_owned(),
+        Value::Array(elements) if elements.iter().all(|e| !e.is_object() && !e.is_array()) => {
+            elements.iter().map(in_words).collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| format!("{name} {}", in_words(member))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(elements) => {
+            elements.iter().map(|e| format!("({})", in_words(e))).collect::<Vec<_>>().join(" ")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// The first fix with its command in full; what else would help, each with its command.
+fn fixes(fixes: &[Fix], style: &Style, out: &mut String) {
+    for (index, fix) in fixes.iter().enumerate() {
+        out.push('\n');
+        let label = if index == 0 { "fix: " } else { "or: " };
+        let lead = format!("  {}", style.paint(Ink::Good, label));
+        let note = if fix.widens_access { " (lets in more than this client)" } else { "" };
+        paragraph(out, style, &lead, "       ", &format!("{}{note}", fix.summary));
+        command(fix, style, out);
+    }
+}
+
+/// A command on lines of its own, never wrapped, so that it can be copied.
+pub(super) fn command(fix: &Fix, style: &Style, out: &mut String) {
+    for line in fix.command.iter().flat_map(|command| command.lines()) {
+        out.push_str("    ");
+        out.push_str(&style.paint(Ink::Command, &sanitise(line)));
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn observed_values_read_as_words() {
+        assert_eq!(in_words(&json!([])), "none");
+        assert_eq!(in_words(&json!(null)), "not set");
+        assert_eq!(in_words(&json!(["203.0.113.7", "198.51.100.0/24"])), "203.0.113.7, 198.51.100.0/24");
+        assert_eq!(in_words(&json!({"status": 403, "code": "DENIED"})), "status 403, code DENIED");
+    }
+
+    #[test]
+    fn a_resource_is_named_by_its_type_and_name() {
+        let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/contoso";
+        assert_eq!(short_resource(id), "registries/contoso");
+        assert_eq!(short_resource("resolv.conf"), "resolv.conf");
+    }
+}

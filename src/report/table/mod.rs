@@ -1,0 +1,86 @@
+//! The view for a person: what is wrong, how that is known and what mends it, on the first screen.
+
+mod cause;
+mod overview;
+mod rest;
+
+use crate::facts::report::{RegistryReport, Report};
+use crate::facts::{Severity, Verdict};
+
+use super::ladder;
+use super::terminal::{Ink, Mark, Style, paragraph};
+
+/// Above this many registries the overview stands alone; `-n NAME` shows one of them in full.
+const IN_FULL: usize = 8;
+
+/// The report, read from the top: verdict, root cause with its evidence and its fix, endpoints, the rest.
+pub fn table(report: &Report, style: &Style) -> String {
+    let mut out = String::new();
+    if report.registries.is_empty() {
+        out.push_str("No registry was found.\n");
+    }
+    if report.registries.len() > 1 {
+        overview::write(report, style, &mut out);
+        if report.registries.len() > IN_FULL {
+            return out;
+        }
+        out.push('\n');
+    }
+    for (index, registry) in report.registries.iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        write_registry(registry, style, &mut out);
+    }
+    out
+}
+
+fn write_registry(registry: &RegistryReport, style: &Style, out: &mut String) {
+    headline(registry, style, out);
+    let causes: Vec<_> = registry.findings.iter().filter(|f| f.root_cause).collect();
+    for cause in &causes {
+        out.push('\n');
+        cause::write(cause, style, out);
+    }
+    if !registry.paths.is_empty() {
+        out.push('\n');
+        ladder::write(&registry.paths, style, out);
+    }
+    rest::effects(registry, style, out);
+    rest::others(registry, style, out);
+    rest::unknowns(registry, style, out);
+}
+
+fn headline(registry: &RegistryReport, style: &Style, out: &mut String) {
+    let name = registry.login_server.as_ref().map_or(registry.name.as_str(), |server| server.as_str());
+    let name = super::terminal::sanitise(name);
+    let verdict = verdict_word(registry.verdict);
+    let first = format!("{} {} {verdict}: ", verdict_mark(registry.verdict, style), style.paint(Ink::Strong, &name));
+    paragraph(out, style, &first, "  ", &registry.summary);
+}
+
+fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Healthy => "healthy",
+        Verdict::Degraded => "degraded",
+        Verdict::Blocked => "blocked",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+fn verdict_mark(verdict: Verdict, style: &Style) -> std::borrow::Cow<'static, str> {
+    style.mark(match verdict {
+        Verdict::Healthy => Mark::Good,
+        Verdict::Degraded => Mark::Warn,
+        Verdict::Blocked => Mark::Bad,
+        Verdict::Unknown => Mark::Unknown,
+    })
+}
+
+fn severity_mark(severity: Severity, style: &Style) -> std::borrow::Cow<'static, str> {
+    style.mark(match severity {
+        Severity::Error => Mark::Bad,
+        Severity::Warning => Mark::Warn,
+        Severity::Info => Mark::Info,
+    })
+}
