@@ -6,6 +6,7 @@ pub mod config;
 pub mod dns;
 pub mod finding;
 pub mod http;
+mod join;
 pub mod known;
 pub mod names;
 pub mod network;

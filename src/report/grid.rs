@@ -4,7 +4,7 @@ use serde_json::Value;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style as Lines};
 
-use super::terminal::{Style, sanitise};
+use super::terminal::sanitise;
 
 /// Rows in aligned columns two blanks apart, without lines around them.
 pub(super) fn columns(rows: Vec<Vec<String>>) -> String {
@@ -19,7 +19,7 @@ fn lines_without_trail(text: &str) -> String {
 
 /// Any value as the Azure CLI draws it: a row an element, a column a scalar member;
 /// lists get `Column1`, …, anything else `Result`.
-pub fn grid(value: &Value, style: &Style) -> String {
+pub fn grid(value: &Value) -> String {
     let elements = match value {
         Value::Null => return String::new(),
         Value::Array(elements) if elements.is_empty() => return String::new(),
@@ -44,7 +44,6 @@ pub fn grid(value: &Value, style: &Style) -> String {
         let cell = |head: &String| row.iter().find(|(name, _)| name == head).map(|(_, cell)| cell.clone());
         drawn.push(heads.iter().map(|head| cell(head).unwrap_or_default()).collect());
     }
-    let _ = style;
     columns(drawn)
 }
 
@@ -88,11 +87,11 @@ mod tests {
     fn objects_lists_and_scalars_are_drawn_as_az_draws_them() {
         let objects = json!([{"code": "dns/name-not-found", "n": 1, "deep": {}}, {"code": "x", "ok": true}]);
         assert_eq!(
-            grid(&objects, &Style::PLAIN),
+            grid(&objects),
             "Code                N  Ok\n------------------  -  ----\ndns/name-not-found  1\nx                      True\n"
         );
-        assert_eq!(grid(&json!([["a", 1]]), &Style::PLAIN), "Column1  Column2\n-------  -------\na        1\n");
-        assert_eq!(grid(&json!("one"), &Style::PLAIN), "Result\n------\none\n");
-        assert_eq!(grid(&json!([]), &Style::PLAIN), "");
+        assert_eq!(grid(&json!([["a", 1]])), "Column1  Column2\n-------  -------\na        1\n");
+        assert_eq!(grid(&json!("one")), "Result\n------\none\n");
+        assert_eq!(grid(&json!([])), "");
     }
 }

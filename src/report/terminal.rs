@@ -148,11 +148,20 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 
 /// `text` wrapped, the first line after `first`, the others after `rest`.
 pub fn paragraph(out: &mut String, style: &Style, first: &str, rest: &str, text: &str) {
-    let indent = measure_text_width(first).max(measure_text_width(rest));
-    let lines = wrap(&sanitise(text), style.width.saturating_sub(indent).max(20));
-    for (index, line) in lines.iter().enumerate() {
+    paragraph_of(usize::MAX, out, style, first, rest, text);
+}
+
+/// As [`paragraph`], cut after `most` lines.
+pub fn paragraph_of(most: usize, out: &mut String, style: &Style, first: &str, rest: &str, text: &str) {
+    let columns = style.width.saturating_sub(measure_text_width(first).max(measure_text_width(rest))).max(20);
+    let lines = wrap(&sanitise(text), columns);
+    for (index, line) in lines.iter().take(most).enumerate() {
         out.push_str(if index == 0 { first } else { rest });
-        out.push_str(line);
+        if index + 1 == most && lines.len() > most {
+            out.push_str(&style.cut(&format!("{line} {}", lines.get(most).map_or("", String::as_str)), columns));
+        } else {
+            out.push_str(line);
+        }
         out.push('\n');
     }
 }

@@ -2,14 +2,18 @@
 
 use serde_json::Value;
 
+use crate::facts::ResourceId;
 use crate::facts::finding::{Confidence, Evidence, Finding, Fix, Source};
 
-use super::super::terminal::{Ink, Style, paragraph, sanitise};
+use super::super::terminal::{Ink, Style, paragraph, paragraph_of, sanitise};
 
-/// Evidence beyond this many lines a side is left to the JSON.
-const LINES_A_SIDE: usize = 3;
+/// Evidence beyond this many pieces a side is left to the JSON.
+const PIECES_A_SIDE: usize = 3;
+/// A piece of evidence is cut after this many lines; the JSON has all of it.
+const LINES_A_PIECE: usize = 2;
 
-pub(super) fn write(finding: &Finding, style: &Style, out: &mut String) {
+/// Writes a root cause; `told` is what the headline has said already.
+pub(super) fn write(finding: &Finding, told: &str, style: &Style, out: &mut String) {
     let label = match finding.confidence {
         Confidence::Certain => "ROOT CAUSE",
         Confidence::Likely => "LIKELY CAUSE",
@@ -19,7 +23,9 @@ pub(super) fn write(finding: &Finding, style: &Style, out: &mut String) {
     out.push_str("  ");
     out.push_str(&style.paint(Ink::Strong, &sanitise(finding.code.as_str())));
     out.push('\n');
-    paragraph(out, style, "  ", "  ", &finding.title);
+    if !told.to_lowercase().contains(&finding.title.to_lowercase()) {
+        paragraph(out, style, "  ", "  ", &finding.title);
+    }
     if !finding.detail.is_empty() {
         paragraph(out, style, "  ", "  ", &finding.detail);
     }
@@ -44,12 +50,12 @@ fn side(finding: &Finding, source: Source, style: &Style, out: &mut String) {
     };
     let blank = " ".repeat(says.len());
     let all: Vec<&Evidence> = finding.evidence.iter().filter(|e| e.source == source).collect();
-    for (index, evidence) in all.iter().take(LINES_A_SIDE).enumerate() {
+    for (index, evidence) in all.iter().take(PIECES_A_SIDE).enumerate() {
         let first = if index == 0 { style.paint(Ink::Faint, says).into_owned() } else { blank.clone() };
-        paragraph(out, style, &first, &format!("{blank}  "), &sentence(evidence));
+        paragraph_of(LINES_A_PIECE, out, style, &first, &format!("{blank}  "), &sentence(evidence));
     }
-    if all.len() > LINES_A_SIDE {
-        out.push_str(&format!("{blank}and {} more (see -o json)\n", all.len() - LINES_A_SIDE));
+    if all.len() > PIECES_A_SIDE {
+        out.push_str(&format!("{blank}and {} more (see -o json)\n", all.len() - PIECES_A_SIDE));
     }
 }
 
@@ -73,8 +79,15 @@ fn sentence(evidence: &Evidence) -> String {
     if place.is_empty() { what } else { format!("{}: {what}", place.join(" ")) }
 }
 
-/// An ARM id by its last type and name; the whole id is in the JSON.
+/// An ARM id by its last type and name, a subnet with its network; the whole id is in the JSON.
 fn short_resource(resource: &str) -> String {
+    let network = resource.parse::<ResourceId>().ok().and_then(|id| {
+        let network = id.virtual_network().filter(|network| *network != id)?;
+        Some(format!("{}/{}", network.name(), id.name()))
+    });
+    if let Some(subnet) = network {
+        return subnet;
+    }
     let mut from_the_end = resource.trim_end_matches('/').rsplit('/');
     match (resource.starts_with('/'), from_the_end.next(), from_the_end.next()) {
         (true, Some(name), Some(kind)) => format!("{kind}/{name}"),
@@ -82,11 +95,16 @@ fn short_resource(resource: &str) -> String {
     }
 }
 
+/// A word of a sentence, an ARM id among them shortened.
+fn short_word(word: &str) -> String {
+    if word.starts_with("/subscriptions/") { short_resource(word) } else { word.to_owned() }
+}
+
 fn in_words(value: &Value) -> String {
     match value {
         Value::Null => "not set".to_owned(),
         Value::String(text) if text.is_empty() => "empty".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.split(' ').map(short_word).collect::<Vec<_>>().join(" "),
         Value::Array(elements) if elements.is_empty() => "none".to_owned(),
         Value::Array(elements) if elements.iter().all(|e| !e.is_object() && !e.is_array()) => {
             elements.iter().map(in_words).collect::<Vec<_>>().join(", ")
@@ -94,9 +112,7 @@ fn in_words(value: &Value) -> String {
         Value::Object(members) => {
             members.iter().map(|(name, member)| format!("{name} {}", in_words(member))).collect::<Vec<_>>().join(", ")
         }
-        Value::Array(elements) => {
-            elements.iter().map(|e| format!("({})", in_words(e))).collect::<Vec<_>>().join(" ")
-        }
+        Value::Array(elements) => elements.iter().map(|e| format!("({})", in_words(e))).collect::<Vec<_>>().join(" "),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
@@ -108,7 +124,8 @@ fn fixes(fixes: &[Fix], style: &Style, out: &mut String) {
         let label = if index == 0 { "fix: " } else { "or: " };
         let lead = format!("  {}", style.paint(Ink::Good, label));
         let note = if fix.widens_access { " (lets in more than this client)" } else { "" };
-        paragraph(out, style, &lead, "       ", &format!("{}{note}", fix.summary));
+        let summary = fix.summary.strip_prefix("Or ").filter(|_| index > 0).unwrap_or(&fix.summary);
+        paragraph(out, style, &lead, "       ", &format!("{summary}{note}"));
         command(fix, style, out);
     }
 }
@@ -141,5 +158,7 @@ mod tests {
         let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/contoso";
         assert_eq!(short_resource(id), "registries/contoso");
         assert_eq!(short_resource("resolv.conf"), "resolv.conf");
+        let subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/apps/subnets/nodes";
+        assert_eq!(short_resource(subnet), "apps/nodes");
     }
 }

@@ -40,7 +40,7 @@ fn write_registry(registry: &RegistryReport, style: &Style, out: &mut String) {
     let causes: Vec<_> = registry.findings.iter().filter(|f| f.root_cause).collect();
     for cause in &causes {
         out.push('\n');
-        cause::write(cause, style, out);
+        cause::write(cause, &registry.summary, style, out);
     }
     if !registry.paths.is_empty() {
         out.push('\n');
@@ -52,11 +52,12 @@ fn write_registry(registry: &RegistryReport, style: &Style, out: &mut String) {
 }
 
 fn headline(registry: &RegistryReport, style: &Style, out: &mut String) {
-    let name = registry.login_server.as_ref().map_or(registry.name.as_str(), |server| server.as_str());
-    let name = super::terminal::sanitise(name);
-    let verdict = verdict_word(registry.verdict);
-    let first = format!("{} {} {verdict}: ", verdict_mark(registry.verdict, style), style.paint(Ink::Strong, &name));
-    paragraph(out, style, &first, "  ", &registry.summary);
+    let mark = verdict_mark(registry.verdict, style);
+    let verdict = style.paint(Ink::Strong, verdict_word(registry.verdict)).into_owned();
+    let named = registry.summary.contains(&registry.name);
+    let server = registry.login_server.as_ref().map_or(registry.name.as_str(), |server| server.as_str());
+    let text = if named { registry.summary.clone() } else { format!("{server}: {}", registry.summary) };
+    paragraph(out, style, &format!("{mark} {verdict}  "), "  ", &text);
 }
 
 fn verdict_word(verdict: Verdict) -> &'static str {

@@ -21,7 +21,8 @@ pub(super) fn effects(registry: &RegistryReport, style: &Style, out: &mut String
     causes.sort_unstable();
     causes.dedup();
     let codes: Vec<&str> = effects.iter().map(|f| f.code.as_str()).collect();
-    let number = if let [_] = effects.as_slice() { "1 effect".to_owned() } else { format!("{} effects", effects.len()) };
+    let number =
+        if let [_] = effects.as_slice() { "1 effect".to_owned() } else { format!("{} effects", effects.len()) };
     out.push('\n');
     let first = format!("{}: ", style.paint(Ink::Faint, &number));
     paragraph(out, style, &first, "  ", &format!("{}, explained by {}", codes.join(", "), causes.join(", ")));

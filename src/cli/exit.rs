@@ -1,0 +1,157 @@
+//! Exit codes, and the one place where errors become one.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use thiserror::Error;
+
+use crate::facts::report::Report;
+use crate::facts::{SnapshotError, Verdict};
+
+use super::args::FailOn;
+
+/// No finding at or above `--fail-on`.
+pub const HEALTHY: u8 = 0;
+/// Findings at or above `--fail-on`.
+pub const FINDINGS: u8 = 1;
+/// Wrong usage: arguments, or files that are not what they should be.
+pub const USAGE: u8 = 2;
+/// The diagnosis could not be completed.
+pub const INCOMPLETE: u8 = 3;
+
+/// How a command ended that could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Nothing to complain of.
+    Healthy,
+    /// Findings at or above `--fail-on`.
+    Findings,
+    /// Too little could be known.
+    Incomplete,
+}
+
+impl Outcome {
+    /// The outcome of a report. `decided` says that the configuration answers the question without any
+    /// observation, e.g. that no such registry exists.
+    pub(super) fn of(report: &Report, fail_on: FailOn, decided: bool) -> Self {
+        let nothing_known = report.registries.iter().all(|registry| registry.verdict == Verdict::Unknown);
+        if nothing_known && !decided {
+            return Self::Incomplete;
+        }
+        let counts = |threshold| report.registries.iter().flat_map(|r| &r.findings).any(|f| f.severity >= threshold);
+        if fail_on.severity().is_some_and(counts) { Self::Findings } else { Self::Healthy }
+    }
+}
+
+/// Why a command could not do its work: one sentence, and the causes below it.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// A file could not be read.
+    #[error("cannot read '{}'", path.display())]
+    ReadFile {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// A file is larger than any snapshot.
+    #[error("'{}' is larger than {limit_mib} MiB, which no snapshot is", path.display())]
+    TooLarge {
+        /// Which.
+        path: PathBuf,
+        /// The bound in MiB.
+        limit_mib: u64,
+    },
+    /// A file is no snapshot of the kind expected.
+    #[error("'{}' is {source}", path.display())]
+    Snapshot {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        #[source]
+        source: SnapshotError,
+    },
+    /// A directory without snapshots.
+    #[error("'{}' has no {kind} in it (looked at its *.json files)", path.display())]
+    NoSnapshot {
+        /// Which.
+        path: PathBuf,
+        /// The kind looked for.
+        kind: &'static str,
+    },
+    /// Snapshots that cannot be joined.
+    #[error("the configuration snapshots are of different clouds: {first} and {second}")]
+    Clouds {
+        /// The first's.
+        first: String,
+        /// Another's.
+        second: String,
+    },
+    /// `--query` is no JMESPath expression.
+    #[error("--query is not a JMESPath expression: {0}")]
+    Query(String),
+    /// `--query` cannot be applied to this document.
+    #[error("--query cannot be applied: {0}")]
+    QueryRun(String),
+    /// Standard output could not be written.
+    #[error("cannot write the result")]
+    Write(#[source] io::Error),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Self::ReadFile { .. }
+            | Self::TooLarge { .. }
+            | Self::Snapshot { .. }
+            | Self::NoSnapshot { .. }
+            | Self::Clouds { .. }
+            | Self::Query(_)
+            | Self::QueryRun(_) => USAGE,
+            // Whoever reads has seen enough (`… | head`).
+            Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
+            Self::Write(_) => INCOMPLETE,
+        }
+    }
+
+    /// Whether the display already contains the source's words.
+    fn tells_source(&self) -> bool {
+        matches!(self, Self::Snapshot { .. })
+    }
+}
+
+/// The exit code of a run; a failure is told on standard error.
+pub(super) fn code(result: Result<Outcome, Failure>) -> ExitCode {
+    match result {
+        Ok(Outcome::Healthy) => ExitCode::from(HEALTHY),
+        Ok(Outcome::Findings) => ExitCode::from(FINDINGS),
+        Ok(Outcome::Incomplete) => ExitCode::from(INCOMPLETE),
+        Err(failure) => {
+            let code = failure.code();
+            if code != HEALTHY {
+                tell(&failure);
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn tell(failure: &Failure) {
+    let mut text = format!("error: {failure}");
+    let mut source = std::error::Error::source(failure).filter(|_| !failure.tells_source());
+    while let Some(cause) = source {
+        text.push_str(&format!("\n  because: {cause}"));
+        source = cause.source();
+    }
+    let clean: Vec<_> = text.lines().map(crate::report::terminal::sanitise).collect();
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
+}
+
+/// Help and version go to standard output and succeed; anything else that clap says is wrong usage.
+pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no reason to fail (`--help | head`).
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { USAGE } else { HEALTHY })
+}

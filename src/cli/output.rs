@@ -1,0 +1,166 @@
+//! Standard output: format, `--query`, colours.
+
+use std::io::{self, IsTerminal, Write};
+
+use jmespath::Expression;
+use jmespath::ast::Ast;
+use serde_json::Value;
+
+use crate::facts::Report;
+use crate::report::{self, Style};
+
+use super::args::{Format, GlobalArguments};
+use super::exit::Failure;
+
+/// Columns where standard output is no terminal.
+const PIPED: usize = 100;
+
+/// How results are written.
+pub(super) struct Output {
+    format: Format,
+    query: Option<Expression<'static>>,
+    style: Style,
+}
+
+impl Output {
+    /// Reads the arguments and looks at standard output.
+    pub(super) fn of(global: &GlobalArguments) -> Result<Self, Failure> {
+        let compile = |text: &String| jmespath::compile(text).map_err(|e| Failure::Query(one_line(&e)));
+        let query = global.query.as_ref().map(compile).transpose()?;
+        Ok(Self { format: global.output, query, style: style(global.no_color) })
+    }
+
+    /// Writes a report; `table` draws it for a person.
+    pub(super) fn report(&self, report: &Report, table: impl Fn(&Style) -> String) -> Result<(), Failure> {
+        let text = match (self.format, &self.query) {
+            (Format::Table, None) => table(&self.style),
+            (Format::Tsv, None) => report::findings_tsv(report),
+            (Format::None, _) => return Ok(()),
+            _ => {
+                let document = serde_json::to_value(report).map_err(|e| Failure::Write(io::Error::other(e)))?;
+                self.document(&self.queried(document)?)
+            }
+        };
+        write(&text)
+    }
+
+    fn queried(&self, document: Value) -> Result<Value, Failure> {
+        let Some(query) = &self.query else { return Ok(document) };
+        let result = query.search(&document).map_err(|e| Failure::QueryRun(one_line(&e)))?;
+        let mut value = serde_json::to_value(&*result).map_err(|e| Failure::QueryRun(e.to_string()))?;
+        let mut order = Vec::new();
+        named_keys(query.as_ast(), &mut order);
+        document_keys(&document, &mut order);
+        reorder(&mut value, &order);
+        Ok(value)
+    }
+
+    fn document(&self, value: &Value) -> String {
+        let plain = Style { colour: false, ..self.style };
+        match self.format {
+            Format::Json => report::json(value, &plain),
+            Format::Jsonc => report::json(value, &self.style),
+            Format::Yaml => report::yaml(value, &plain),
+            Format::Yamlc => report::yaml(value, &self.style),
+            Format::Table => report::grid(value),
+            Format::Tsv => report::value_tsv(value),
+            Format::None => String::new(),
+        }
+    }
+}
+
+/// Writes to standard output.
+pub(super) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Write)
+}
+
+/// A JMESPath error's first line; the others draw a caret under the expression.
+fn one_line(error: &jmespath::JmespathError) -> String {
+    error.to_string().lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Colours and glyphs on a terminal, unless NO_COLOR (no-color.org), `--no-color` or TERM=dumb say no;
+/// CLICOLOR_FORCE says yes to both without a terminal (bixense.com/clicolors).
+fn style(no_color: bool) -> Style {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let terminal = io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let refused = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = !refused && (terminal || set("CLICOLOR_FORCE"));
+    let columns = console::Term::stdout().size_checked().map_or(PIPED, |(_rows, columns)| usize::from(columns));
+    let width = if io::stdout().is_terminal() { columns.clamp(40, 160) } else { PIPED };
+    Style { width, colour, glyphs: colour && speaks_unicode() }
+}
+
+/// Whether the locale can show more than ASCII (POSIX: LC_ALL, then LC_CTYPE, then LANG).
+fn speaks_unicode() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+    locale.is_none_or(|locale| !matches!(locale.as_str(), "C" | "POSIX"))
+}
+
+/// The keys of multi-select hashes, in the order in which the query names them.
+fn named_keys(ast: &Ast, order: &mut Vec<String>) {
+    match ast {
+        Ast::MultiHash { elements, .. } => {
+            for pair in elements {
+                remember(&pair.key, order);
+                named_keys(&pair.value, order);
+            }
+        }
+        Ast::Comparison { lhs, rhs, .. }
+        | Ast::And { lhs, rhs, .. }
+        | Ast::Or { lhs, rhs, .. }
+        | Ast::Projection { lhs, rhs, .. }
+        | Ast::Subexpr { lhs, rhs, .. } => {
+            named_keys(lhs, order);
+            named_keys(rhs, order);
+        }
+        Ast::Condition { predicate, then, .. } => {
+            named_keys(predicate, order);
+            named_keys(then, order);
+        }
+        Ast::Expref { ast, .. } => named_keys(ast, order),
+        Ast::Flatten { node, .. } | Ast::Not { node, .. } | Ast::ObjectValues { node, .. } => named_keys(node, order),
+        Ast::Function { args: nodes, .. } | Ast::MultiList { elements: nodes, .. } => {
+            nodes.iter().for_each(|node| named_keys(node, order));
+        }
+        Ast::Field { .. } | Ast::Identity { .. } | Ast::Index { .. } | Ast::Literal { .. } | Ast::Slice { .. } => {}
+    }
+}
+
+/// The keys of a document, in its own order.
+fn document_keys(value: &Value, order: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                remember(name, order);
+                document_keys(member, order);
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| document_keys(element, order)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn remember(key: &str, order: &mut Vec<String>) {
+    if !order.iter().any(|known| known == key) {
+        order.push(key.to_owned());
+    }
+}
+
+/// JMESPath's objects have no order; az keeps the query's and the document's, and so do we.
+fn reorder(value: &mut Value, order: &[String]) {
+    match value {
+        Value::Object(members) => {
+            let mut sorted: Vec<(String, Value)> = std::mem::take(members).into_iter().collect();
+            sorted.sort_by_key(|(name, _)| order.iter().position(|key| key == name).unwrap_or(usize::MAX));
+            for (_, member) in &mut sorted {
+                reorder(member, order);
+            }
+            *members = sorted.into_iter().collect();
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| reorder(element, order)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
