@@ -30,6 +30,7 @@ pub enum Command {
 /// What every command takes, as the Azure CLI has it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global arguments")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, as typed")]
 pub struct GlobalArguments {
     /// Output format.
     #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]

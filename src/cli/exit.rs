@@ -12,13 +12,13 @@ use crate::facts::{SnapshotError, Verdict};
 use super::args::FailOn;
 
 /// No finding at or above `--fail-on`.
-pub const HEALTHY: u8 = 0;
+pub(super) const HEALTHY: u8 = 0;
 /// Findings at or above `--fail-on`.
-pub const FINDINGS: u8 = 1;
+pub(super) const FINDINGS: u8 = 1;
 /// Wrong usage: arguments, or files that are not what they should be.
-pub const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 /// The diagnosis could not be completed.
-pub const INCOMPLETE: u8 = 3;
+pub(super) const INCOMPLETE: u8 = 3;
 
 /// How a command ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,15 +138,22 @@ pub(super) fn code(result: Result<Outcome, Failure>) -> ExitCode {
 }
 
 fn tell(failure: &Failure) {
-    let mut text = format!("error: {failure}");
+    let mut lines = vec![format!("error: {failure}")];
     let mut source = std::error::Error::source(failure).filter(|_| !failure.tells_source());
     while let Some(cause) = source {
-        text.push_str(&format!("\n  because: {cause}"));
+        lines.push(format!("  because: {cause}"));
         source = cause.source();
     }
-    let clean: Vec<_> = text.lines().map(crate::report::terminal::sanitise).collect();
+    let clean: Vec<_> = lines.iter().map(|line| crate::report::terminal::sanitise(line)).collect();
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
+    let _ = writeln!(
+        io::stderr(),
+        "{}",
+        clean.join(
+            "
+"
+        )
+    );
 }
 
 /// Help and version go to standard output and succeed; anything else that clap says is wrong usage.

@@ -123,7 +123,9 @@ fn named_keys(ast: &Ast, order: &mut Vec<String>) {
         Ast::Expref { ast, .. } => named_keys(ast, order),
         Ast::Flatten { node, .. } | Ast::Not { node, .. } | Ast::ObjectValues { node, .. } => named_keys(node, order),
         Ast::Function { args: nodes, .. } | Ast::MultiList { elements: nodes, .. } => {
-            nodes.iter().for_each(|node| named_keys(node, order));
+            for node in nodes {
+                named_keys(node, order);
+            }
         }
         Ast::Field { .. } | Ast::Identity { .. } | Ast::Index { .. } | Ast::Literal { .. } | Ast::Slice { .. } => {}
     }

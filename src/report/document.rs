@@ -57,7 +57,8 @@ fn quoted(text: &str) -> String {
         if c.is_control() || super::terminal::is_deceptive(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                let escape = format!("\\u{unit:04x}");
+                out.push_str(&escape);
             }
         } else {
             out.push(c);
@@ -68,10 +69,9 @@ fn quoted(text: &str) -> String {
 
 /// YAML 1.2, in the document's own order. With colours (`yamlc`) the keys stand out.
 pub fn yaml(value: &Value, style: &Style) -> String {
-    let plain = match serde_saphyr::to_string(value) {
-        Ok(text) => text,
+    let Ok(plain) = serde_saphyr::to_string(value) else {
         // A JSON value has no shape that YAML lacks; JSON is YAML all the same (YAML 1.2, section 1.3).
-        Err(_) => return json(value, style),
+        return json(value, style);
     };
     if !style.colour {
         return plain;

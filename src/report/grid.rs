@@ -4,7 +4,7 @@ use serde_json::Value;
 use tabled::builder::Builder;
 use tabled::settings::{Padding, Style as Lines};
 
-use super::terminal::sanitise;
+use super::terminal::{line, sanitise};
 
 /// Rows in aligned columns two blanks apart, without lines around them.
 pub(super) fn columns(rows: Vec<Vec<String>>) -> String {
@@ -14,7 +14,11 @@ pub(super) fn columns(rows: Vec<Vec<String>>) -> String {
 }
 
 fn lines_without_trail(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let mut out = String::with_capacity(text.len());
+    for drawn in text.lines() {
+        line(&mut out, drawn.trim_end());
+    }
+    out
 }
 
 /// Any value as the Azure CLI draws it: a row an element, a column a scalar member;

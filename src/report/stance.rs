@@ -10,7 +10,7 @@ use crate::facts::report::Report;
 use crate::facts::{Known, ResourceId};
 
 use super::grid::columns;
-use super::terminal::{Ink, Style, paragraph, sanitise};
+use super::terminal::{Ink, Style, line, paragraph, sanitise};
 
 /// The stance of one registry on one screen, or one row each of many; then the report's findings.
 pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
@@ -30,7 +30,7 @@ pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
 fn full(registry: &RegistryConfig, style: &Style, out: &mut String) {
     out.push_str(&style.paint(Ink::Strong, registry.login_server.as_str()));
     let sku = registry.sku.known().map_or("tier not known", |sku| sku.as_str());
-    out.push_str(&format!("  {}, {}\n", sanitise(sku), registry.location));
+    line(out, &format!("  {}, {}", sanitise(sku), registry.location));
     let lines = [
         ("public access", public_access(registry)),
         ("IP rules", ip_rules(registry)),

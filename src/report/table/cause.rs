@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::facts::ResourceId;
 use crate::facts::finding::{Confidence, Evidence, Finding, Fix, Source};
 
-use super::super::terminal::{Ink, Style, paragraph, paragraph_of, sanitise};
+use super::super::terminal::{Ink, Style, line, paragraph, paragraph_of, sanitise};
 
 /// Evidence beyond this many pieces a side is left to the JSON.
 const PIECES_A_SIDE: usize = 3;
@@ -55,7 +55,7 @@ fn side(finding: &Finding, source: Source, style: &Style, out: &mut String) {
         paragraph_of(LINES_A_PIECE, out, style, &first, &format!("{blank}  "), &sentence(evidence));
     }
     if all.len() > PIECES_A_SIDE {
-        out.push_str(&format!("{blank}and {} more (see -o json)\n", all.len() - PIECES_A_SIDE));
+        line(out, &format!("{blank}and {} more (see -o json)", all.len() - PIECES_A_SIDE));
     }
 }
 
@@ -132,9 +132,9 @@ fn fixes(fixes: &[Fix], style: &Style, out: &mut String) {
 
 /// A command on lines of its own, never wrapped, so that it can be copied.
 pub(super) fn command(fix: &Fix, style: &Style, out: &mut String) {
-    for line in fix.command.iter().flat_map(|command| command.lines()) {
+    for part in fix.command.iter().flat_map(|command| command.lines()) {
         out.push_str("    ");
-        out.push_str(&style.paint(Ink::Command, &sanitise(line)));
+        out.push_str(&style.paint(Ink::Command, &sanitise(part)));
         out.push('\n');
     }
 }

@@ -4,7 +4,7 @@ use crate::facts::Severity;
 use crate::facts::report::{RegistryReport, Report};
 
 use super::super::grid::columns;
-use super::super::terminal::{Ink, Style, sanitise};
+use super::super::terminal::{Ink, Style, line, sanitise};
 use super::{verdict_mark, verdict_word};
 
 pub(super) fn write(report: &Report, style: &Style, out: &mut String) {
@@ -25,10 +25,13 @@ pub(super) fn write(report: &Report, style: &Style, out: &mut String) {
     }
     out.push_str(&columns(rows));
     let totals = &report.summary;
-    out.push_str(&format!(
-        "{} registries: {} blocked, {} degraded, {} healthy, {} unknown\n",
-        totals.registries, totals.blocked, totals.degraded, totals.healthy, totals.unknown
-    ));
+    line(
+        out,
+        &format!(
+            "{} registries: {} blocked, {} degraded, {} healthy, {} unknown",
+            totals.registries, totals.blocked, totals.degraded, totals.healthy, totals.unknown
+        ),
+    );
 }
 
 fn count(registry: &RegistryReport, severity: Severity) -> String {

@@ -1,10 +1,10 @@
 //! What stands below the root causes: effects folded, other findings, facts that are missing.
 
 use crate::facts::Severity;
-use crate::facts::finding::Finding;
+use crate::facts::finding::{Code, Finding};
 use crate::facts::report::RegistryReport;
 
-use super::super::terminal::{Ink, Style, paragraph, sanitise};
+use super::super::terminal::{Ink, Style, line, paragraph, sanitise};
 use super::{cause, severity_mark};
 
 /// Unknown facts beyond this many are counted only.
@@ -17,7 +17,7 @@ pub(super) fn effects(registry: &RegistryReport, style: &Style, out: &mut String
     if effects.is_empty() {
         return;
     }
-    let mut causes: Vec<&str> = effects.iter().flat_map(|f| &f.explained_by).map(|code| code.as_str()).collect();
+    let mut causes: Vec<&str> = effects.iter().flat_map(|f| &f.explained_by).map(Code::as_str).collect();
     causes.sort_unstable();
     causes.dedup();
     let codes: Vec<&str> = effects.iter().map(|f| f.code.as_str()).collect();
@@ -72,6 +72,6 @@ pub(super) fn unknowns(registry: &RegistryReport, style: &Style, out: &mut Strin
         paragraph(out, style, &first, "  ", &text);
     }
     if registry.unknowns.len() > UNKNOWNS {
-        out.push_str(&format!("  and {} more (see -o json)\n", registry.unknowns.len() - UNKNOWNS));
+        line(out, &format!("  and {} more (see -o json)", registry.unknowns.len() - UNKNOWNS));
     }
 }
