@@ -1,6 +1,7 @@
 //! The vocabulary: plain data that config, probe, reconcile and report exchange. No I/O.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod audit;
 pub mod cloud;
 pub mod config;
 pub mod dns;
@@ -21,6 +22,7 @@ pub mod snapshot;
 pub mod tls;
 pub mod vantage;
 
+pub use audit::Audit;
 pub use cloud::Cloud;
 pub use config::ConfigFacts;
 pub use finding::{Change, Code, Confidence, Evidence, Finding, Fix, Severity, Source, Stage};

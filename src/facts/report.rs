@@ -1,9 +1,12 @@
 //! The report: what `check`, `config`, `reconcile` and `audit` print (`acr-doctor/v1`).
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::audit::Audit;
 use super::finding::{Finding, Stage};
 use super::probe::EndpointRole;
 use super::vantage::Vantage;
@@ -30,6 +33,9 @@ pub struct Report {
     pub registries: Vec<RegistryReport>,
     /// Totals.
     pub summary: Summary,
+    /// What an audit adds; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 /// What is the matter with a registry, as seen from the vantage.
@@ -58,6 +64,9 @@ pub struct RegistryReport {
     pub id: Option<ResourceId>,
     /// Its home region, where known.
     pub location: Option<Region>,
+    /// Its tags, where known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// The verdict.
     pub verdict: Verdict,
     /// One sentence that a person would say.
@@ -192,6 +201,7 @@ impl Report {
             vantage,
             registries,
             summary,
+            audit: None,
         }
     }
 }

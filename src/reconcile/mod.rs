@@ -107,6 +107,7 @@ fn diagnose(case: &Case<'_>) -> RegistryReport {
         login_server: case.login_server().cloned(),
         id: case.registry.map(|r| r.id.clone()),
         location: case.registry.map(|r| r.location.clone()),
+        tags: case.registry.map(|r| r.tags.clone()).unwrap_or_default(),
         verdict,
         summary,
         findings,

@@ -1,0 +1,158 @@
+//! What an audit adds to a report: which subscriptions were seen, the findings by code, policy and baseline.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Code, Finding, Severity};
+use super::report::{RegistryReport, Report};
+
+/// The part of a report that only an audit has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Audit {
+    /// Subscriptions that were read.
+    pub subscriptions: usize,
+    /// Subscriptions and management groups that could not be read, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadScope>,
+    /// The findings by code, the worst and most frequent first.
+    pub codes: Vec<CodeCount>,
+    /// What the policy file did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyOutcome>,
+    /// What the baseline hid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineOutcome>,
+}
+
+/// A scope that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadScope {
+    /// The subscription's GUID, or the management group's name.
+    pub scope: String,
+    /// Its display name, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Why not.
+    pub why: String,
+    /// The right that is missing, where ARM named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+}
+
+/// How often a code was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeCount {
+    /// The code.
+    pub code: Code,
+    /// The highest severity that it was found with.
+    pub severity: Severity,
+    /// Registries that have it.
+    pub registries: usize,
+    /// Findings of it.
+    pub findings: usize,
+}
+
+/// What the policy file did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyOutcome {
+    /// Findings that a suppression took out of the report.
+    pub suppressed: usize,
+    /// Findings whose severity the policy changed.
+    pub regraded: usize,
+    /// Suppressions that need attention, and thresholds that were passed.
+    pub notices: Vec<PolicyNotice>,
+}
+
+/// What is wrong with a policy entry, or which threshold was passed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyNotice {
+    /// The kind.
+    pub kind: PolicyNoticeKind,
+    /// The entry as a person finds it in the file: `suppress #2 (firewall/broad-rule)`.
+    pub entry: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// The kind of a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyNoticeKind {
+    /// A suppression past its date: it no longer suppresses.
+    Expired,
+    /// A suppression that matched no finding.
+    Unused,
+    /// A threshold that the report passes.
+    ThresholdExceeded,
+}
+
+/// What the baseline hid.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BaselineOutcome {
+    /// Findings that the baseline had already.
+    pub known: usize,
+    /// Findings that are not in the baseline, or were milder there.
+    pub new: usize,
+    /// Findings of the baseline that are gone.
+    pub gone: usize,
+}
+
+impl Audit {
+    /// Counts codes over registries.
+    pub fn count_codes<'r>(registries: impl IntoIterator<Item = &'r RegistryReport>) -> Vec<CodeCount> {
+        let mut counts: BTreeMap<Code, CodeCount> = BTreeMap::new();
+        for registry in registries {
+            let mut here = BTreeSet::new();
+            for finding in &registry.findings {
+                let count = counts.entry(finding.code.clone()).or_insert_with(|| CodeCount {
+                    code: finding.code.clone(),
+                    severity: finding.severity,
+                    registries: 0,
+                    findings: 0,
+                });
+                count.severity = count.severity.max(finding.severity);
+                count.findings += 1;
+                count.registries += usize::from(here.insert(&finding.code));
+            }
+        }
+        let mut counts: Vec<CodeCount> = counts.into_values().collect();
+        counts.sort_by(|a, b| (b.severity, b.registries, &a.code).cmp(&(a.severity, a.registries, &b.code)));
+        counts
+    }
+}
+
+impl RegistryReport {
+    /// What this registry is recognised by in another report: its id, its login server, its name.
+    pub fn key(&self) -> String {
+        let id = self.id.as_ref().map(super::ResourceId::key);
+        id.or_else(|| self.login_server.as_ref().map(|host| host.as_str().to_owned()))
+            .unwrap_or_else(|| self.name.to_ascii_lowercase())
+    }
+}
+
+impl Finding {
+    /// What it is recognised by within its registry in another report: the code and the endpoints, or else the
+    /// resources, that it was seen on. Neither its words nor its severity: those change without a new cause.
+    pub fn fingerprint(&self) -> String {
+        let endpoints: BTreeSet<String> = self.evidence.iter().filter_map(|e| e.endpoint.clone()).collect();
+        let resources = || self.evidence.iter().filter_map(|e| e.resource.as_ref().map(|r| r.to_ascii_lowercase()));
+        let subject = if endpoints.is_empty() { resources().collect() } else { endpoints };
+        let subject: Vec<String> = subject.into_iter().collect();
+        format!("{}|{}", self.code, subject.join("|"))
+    }
+}
+
+impl Report {
+    /// The part of an audit, made on first use.
+    pub fn audit_mut(&mut self) -> &mut Audit {
+        self.audit.get_or_insert_with(Audit::default)
+    }
+}
