@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod document;
+mod export;
 mod grid;
 pub mod ladder;
 mod stance;
@@ -12,6 +13,7 @@ pub mod terminal;
 mod tsv;
 
 pub use document::{json, yaml};
+pub use export::{csv, html, junit, markdown, sarif};
 pub use grid::grid;
 pub use stance::stance;
 pub use table::table;

@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use super::*;
+use crate::facts::audit::{Audit, BaselineOutcome, PolicyNotice, PolicyNoticeKind, PolicyOutcome, UnreadScope};
+use crate::facts::report::{RegistryReport, Report, UnknownFact};
+use crate::facts::{Code, Confidence, Evidence, Fix, Source};
+
+/// A registry with a root cause and its effect, one of which nothing is wrong, one of which nothing is known;
+/// foreign text that would be markup, a formula or a terminal's command wherever it is not escaped.
+fn fleet() -> Report {
+    let hostile = "block page says <script>alert(1)</script> & \"x\" | `y` \u{1b}[2J\u{202e} ]]>";
+    let cause = finding("private-link/none-while-public-disabled", Severity::Error, "No private endpoint is approved");
+    let cause = Finding {
+        root_cause: true,
+        detail: hostile.to_owned(),
+        fix: vec![Fix {
+            command: Some("az acr update --name contoso --public-network-enabled true".to_owned()),
+            ..Fix::advice("Enable public access")
+        }],
+        ..cause
+    };
+    let effect = Finding {
+        explained_by: vec![cause.code.clone()],
+        ..finding("firewall/rules-without-effect", Severity::Warning, "=1+1 IP rules have no effect")
+    };
+    let mut report = Report::new(
+        datetime!(2026-11-24 01:02:03 UTC),
+        None,
+        vec![
+            registry("contoso", Verdict::Blocked, vec![cause, effect]),
+            registry("fabrikam", Verdict::Unknown, Vec::new()),
+            registry("tailwind", Verdict::Healthy, Vec::new()),
+        ],
+    );
+    let codes = Audit::count_codes(&report.registries);
+    *report.audit_mut() = Audit {
+        subscriptions: 2,
+        unread: vec![UnreadScope {
+            scope: "11111111-1111-1111-1111-111111111111".to_owned(),
+            name: Some("Sales <eu>".to_owned()),
+            why: "403 AuthorizationFailed".to_owned(),
+            needs: Some("Microsoft.ContainerRegistry/registries/read".to_owned()),
+        }],
+        codes,
+        policy: Some(PolicyOutcome {
+            suppressed: 1,
+            regraded: 0,
+            notices: vec![PolicyNotice {
+                kind: PolicyNoticeKind::Expired,
+                entry: "suppress #1 (firewall/broad-rule)".to_owned(),
+                message: "expired on 2026-10-31".to_owned(),
+            }],
+        }),
+        baseline: Some(BaselineOutcome { known: 3, new: 2, gone: 1 }),
+    };
+    report
+}
+
+fn registry(name: &str, verdict: Verdict, findings: Vec<Finding>) -> RegistryReport {
+    let id = format!("/subscriptions/s/resourceGroups/rg é/providers/Microsoft.ContainerRegistry/registries/{name}");
+    let unknowns = (verdict == Verdict::Unknown).then(|| UnknownFact {
+        fact: "subnet rules".to_owned(),
+        why: "Resource Graph does not show them".to_owned(),
+        needs: Some("Microsoft.ContainerRegistry/registries/read".to_owned()),
+    });
+    RegistryReport {
+        name: name.to_owned(),
+        login_server: format!("{name}.azurecr.io").parse().ok(),
+        id: id.parse().ok(),
+        location: "westeurope".parse().ok(),
+        tags: BTreeMap::new(),
+        verdict,
+        summary: format!("What there is to say about {name}."),
+        findings,
+        paths: Vec::new(),
+        unknowns: unknowns.into_iter().collect(),
+    }
+}
+
+fn finding(code: &str, severity: Severity, title: &str) -> Finding {
+    Finding {
+        code: Code::from(code),
+        severity,
+        confidence: Confidence::Certain,
+        root_cause: false,
+        explained_by: Vec::new(),
+        title: title.to_owned(),
+        detail: "A sentence about it.".to_owned(),
+        evidence: vec![Evidence {
+            source: Source::Config,
+            resource: Some("/subscriptions/S/x".to_owned()),
+            pointer: None,
+            endpoint: None,
+            stage: None,
+            observed: json!([]),
+        }],
+        fix: Vec::new(),
+        docs: "https://learn.microsoft.com/azure/container-registry/container-registry-access-selected-networks"
+            .to_owned(),
+        depends_on_unknown: Vec::new(),
+    }
+}
+
+fn headline(code: &str) -> Option<String> {
+    (code == "firewall/rules-without-effect").then(|| "Rules that nothing asks.".to_owned())
+}
+
+#[test]
+fn each_format_of_the_same_fleet() {
+    let report = fleet();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/export"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| {
+        assert_snapshot!("sarif", sarif(&report, &headline));
+        assert_snapshot!("junit", junit(&report, Some(Severity::Error)));
+        assert_snapshot!("markdown", markdown(&report));
+        assert_snapshot!("html", html(&report));
+        assert_snapshot!("csv", csv(&report));
+    });
+}
+
+#[test]
+fn sarif_passes_the_schema_as_far_as_it_is_used() {
+    let schema: Value = serde_json::from_str(include_str!("sarif-2.1.0.subset.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for report in [fleet(), Report::new(datetime!(2026-11-24 01:02:03 +2), None, Vec::new())] {
+        let log: Value = serde_json::from_str(&sarif(&report, &headline)).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&log).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+    let mut log: Value = serde_json::from_str(&sarif(&fleet(), &headline)).unwrap();
+    log["runs"][0]["results"][0]["level"] = json!("info");
+    assert!(!validator.is_valid(&log), "the schema refuses what SARIF does not know");
+}
+
+#[test]
+fn sarif_results_point_at_their_rules() {
+    let log: Value = serde_json::from_str(&sarif(&fleet(), &headline)).unwrap();
+    let run = &log["runs"][0];
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+    }
+}
+
+#[test]
+fn no_format_lets_foreign_text_become_markup() {
+    let report = fleet();
+    for text in [html(&report), junit(&report, None), markdown(&report)] {
+        assert!(!text.contains("<script"), "{text}");
+    }
+    for text in [html(&report), junit(&report, None), markdown(&report), csv(&report), sarif(&report, &headline)] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+    assert!(csv(&report).contains(",'=1+1 IP rules"));
+}
+
+#[test]
+fn html_asks_nobody_for_anything() {
+    let page = html(&fleet());
+    for asks in ["<script", "<link", "<img", "src=", "@import", "url(", "<iframe"] {
+        assert!(!page.contains(asks), "{asks}");
+    }
+}
+
+#[test]
+fn junit_counts_are_those_of_its_cases() {
+    for fail_from in [None, Some(Severity::Error), Some(Severity::Info)] {
+        let text = junit(&fleet(), fail_from);
+        let total = |attribute: &str| -> usize {
+            let (_, rest) = text.split_once(&format!(" {attribute}=\"")).unwrap();
+            rest.split('"').next().unwrap().parse().unwrap()
+        };
+        assert_eq!(total("tests"), text.matches("<testcase").count());
+        assert_eq!(total("failures"), text.matches("<failure").count());
+        assert_eq!(total("skipped"), text.matches("<skipped").count());
+    }
+}
+
+#[test]
+fn an_empty_report_renders() {
+    let report = Report::new(datetime!(2026-11-24 01:02:03 UTC), None, Vec::new());
+    assert_eq!(csv(&report).lines().count(), 1);
+    assert!(junit(&report, None).contains("tests=\"0\""));
+    assert!(markdown(&report).contains("0 registries") && html(&report).contains("</html>"));
+}
