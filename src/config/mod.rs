@@ -1,1 +1,112 @@
 //! Reads Azure Resource Manager, and only that: wire formats become facts.
+//!
+//! [`read`] never fails: what could not be read is a fact too (a failed sign-in, a [`FailedRead`], an Unknown with its
+//! reason and the right that it needs). [`from_documents`] gives the same facts from files. docs/requests.md says which
+//! requests a run makes and why.
+//!
+//! [`FailedRead`]: crate::facts::config::FailedRead
+
+mod arm;
+mod client;
+mod details;
+mod documents;
+#[cfg(test)]
+mod fake_arm;
+mod governance;
+mod http;
+mod lookup;
+mod networks;
+pub mod permissions;
+mod private_link;
+mod read_error;
+mod reader;
+mod registry_requests;
+mod sign_in;
+mod versions;
+mod wire;
+mod zones;
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::facts::config::{CredentialAttempt, LookupOutcome, RegistryLookup, SignIn};
+use crate::facts::vantage::AzureVm;
+use crate::facts::{Cloud, ConfigFacts, RegistryReference, ResourceId};
+
+pub use documents::{DocumentError, from_documents};
+pub use http::{HttpSettings, HttpSettingsError};
+pub use sign_in::{Session, SignInError};
+
+/// What is to be read.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// The cloud; the session must be of the same.
+    pub cloud: Cloud,
+    /// One registry, or all of a subscription.
+    pub target: Target,
+    /// A subscription's id or display name. `None`: the credential's own first, then all that it sees.
+    pub subscription: Option<String>,
+    /// The registry's resource group, if it is known.
+    pub resource_group: Option<String>,
+    /// What is known of the client, to read its own network.
+    pub client: ClientHints,
+    /// How long everything may take, sign-in included.
+    pub deadline: Duration,
+    /// How many requests may be under way at once.
+    pub max_in_flight: usize,
+}
+
+/// Which registries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// One, as the user named it.
+    Registry(RegistryReference),
+    /// Every registry of the subscription, or of `resource_group` in it.
+    Subscription,
+}
+
+/// What the client knows of its own place in Azure.
+#[derive(Debug, Clone, Default)]
+pub struct ClientHints {
+    /// `--subnet`.
+    pub subnet: Option<ResourceId>,
+    /// `--vnet`.
+    pub vnet: Option<ResourceId>,
+    /// The client's own addresses, to find its subnet in its virtual network.
+    pub addresses: Vec<IpNet>,
+    /// What the metadata service says of the machine.
+    pub azure_vm: Option<AzureVm>,
+}
+
+/// Sign-in may take this share of the deadline, so that time is left to say what it found.
+const SIGN_IN_SHARE: u32 = 2;
+
+/// Reads the configuration. What could not be read stands in the facts, with its reason.
+pub async fn read(request: &ReadRequest, session: &Session) -> ConfigFacts {
+    let arm = arm::Arm::new(session, request.deadline, request.max_in_flight);
+    let limit = request.deadline / SIGN_IN_SHARE;
+    let signed = tokio::time::timeout(limit, session.token(&request.cloud.resource_manager_audience)).await;
+    let mut facts = ConfigFacts::not_read(request.cloud.clone(), "");
+    facts.sign_in = match signed {
+        Ok(_) => session.sign_in(),
+        Err(_) => SignIn::Failed {
+            attempts: vec![CredentialAttempt {
+                source: "sign-in".to_owned(),
+                reason: format!("no source answered within {} s", limit.as_secs_f32().ceil()),
+                not_configured: false,
+            }],
+        },
+    };
+    if !matches!(signed, Ok(Ok(_))) {
+        if let Target::Registry(reference) = &request.target {
+            let outcome = LookupOutcome::Unknown { why: "not signed in".to_owned(), needs: None };
+            facts.lookups.push(RegistryLookup { asked: reference.to_string(), outcome, searched: Vec::new() });
+        }
+        return facts;
+    }
+    Box::pin(reader::Reader::new(arm, request).into_facts(facts)).await
+}
+
+#[cfg(test)]
+mod tests;

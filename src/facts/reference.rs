@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_is_no_registry_is_told_what_is_expected() {
-        let cases: [(&str, fn(&ReferenceError) -> bool); 9] = [
+        type Expected = fn(&ReferenceError) -> bool;
+        let cases: [(&str, Expected); 9] = [
             ("", |e| matches!(e, ReferenceError::Empty)),
             ("10.0.0.4", |e| matches!(e, ReferenceError::Address(_))),
             ("https://[2001:db8::1]/", |e| matches!(e, ReferenceError::Address(_))),

@@ -1,0 +1,146 @@
+//! Subnets and virtual networks, with what decides about traffic in them.
+
+use futures::future::join_all;
+
+use super::read_error::ReadError;
+use super::reader::{NETWORK, Reader};
+use super::wire::network::{route_table, security_group, subnet, virtual_network};
+use super::wire::{Fields, range};
+use crate::facts::network::{NetworkSecurityGroup, RouteTable, Subnet, SubnetRead, VirtualNetworkRead};
+use crate::facts::{Known, ResourceId};
+use ipnet::IpNet;
+
+/// A thing that exists, does not, or could not be read.
+fn optional<T>(reader: &Reader<'_>, what: &str, read: Result<Option<T>, ReadError>) -> Known<Option<T>> {
+    match read {
+        Ok(Some(thing)) => Known::Known(Some(thing)),
+        Ok(None) => Known::unknown("the document has an unexpected form"),
+        Err(error) if error.is_absence() => Known::Known(None),
+        Err(error) => {
+            reader.arm.note(what, &error);
+            error.known()
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a subnet once. `whole`: also its security group, route table and NAT gateway; for the subnet of a private
+    /// endpoint these decide only where network policies are enabled for private endpoints.
+    pub(super) async fn subnet(&self, id: &ResourceId, whole: bool) -> SubnetRead {
+        let read = || async {
+            let what = format!("subnet '{}'", id.name());
+            let subnet = match self.arm.get(id.as_str(), NETWORK).await {
+                Ok(document) => Ok(Some(self.subnet_with(&document, whole).await)),
+                Err(error) => Err(error),
+            };
+            SubnetRead { id: id.clone(), subnet: optional(self, &what, subnet) }
+        };
+        self.subnets.once(&id.key(), read).await
+    }
+
+    async fn subnet_with(&self, document: &serde_json::Value, whole: bool) -> Subnet {
+        let read = subnet(document);
+        let mut subnet = read.subnet;
+        let policies = subnet.private_endpoint_network_policies.as_deref().unwrap_or("Disabled");
+        if !whole && policies.eq_ignore_ascii_case("Disabled") {
+            let why = "not read: network policies are disabled for private endpoints in this subnet";
+            if read.security_group.is_some() {
+                subnet.network_security_group = Known::unknown(why);
+            }
+            if read.route_table.is_some() {
+                subnet.route_table = Known::unknown(why);
+            }
+            if read.nat_gateway.is_some() {
+                subnet.nat_gateway_addresses = Known::unknown("not read: private endpoints send nothing outwards");
+            }
+            return subnet;
+        }
+        let (group, routes, nat) = futures::join!(
+            self.security_group(read.security_group.as_ref()),
+            self.route_table(read.route_table.as_ref()),
+            self.nat_addresses(read.nat_gateway.as_ref()),
+        );
+        subnet.network_security_group = group;
+        subnet.route_table = routes;
+        subnet.nat_gateway_addresses = nat;
+        subnet
+    }
+
+    async fn security_group(&self, id: Option<&ResourceId>) -> Known<Option<NetworkSecurityGroup>> {
+        let Some(id) = id else { return Known::Known(None) };
+        let read = self.arm.get(id.as_str(), NETWORK).await.map(|d| security_group(&d));
+        optional(self, &format!("network security group '{}'", id.name()), read)
+    }
+
+    async fn route_table(&self, id: Option<&ResourceId>) -> Known<Option<RouteTable>> {
+        let Some(id) = id else { return Known::Known(None) };
+        let read = self.arm.get(id.as_str(), NETWORK).await.map(|d| route_table(&d));
+        optional(self, &format!("route table '{}'", id.name()), read)
+    }
+
+    /// The public addresses that a NAT gateway sends from. The public addresses of its group are listed beside it,
+    /// which saves a round trip wherever the gateway's own addresses are in its group.
+    async fn nat_addresses(&self, id: Option<&ResourceId>) -> Known<Vec<IpNet>> {
+        let Some(id) = id else { return Known::Known(Vec::new()) };
+        let group = id.resource_group().unwrap_or_default();
+        let beside = format!(
+            "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/publicIPAddresses",
+            id.subscription()
+        );
+        let (gateway, beside) = futures::join!(self.arm.get(id.as_str(), NETWORK), self.arm.list(&beside, NETWORK));
+        let gateway = match gateway {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                self.arm.note(&format!("NAT gateway '{}'", id.name()), &error);
+                return error.known();
+            }
+        };
+        let fields = Fields::of(&gateway);
+        let of = |member: &str| fields.list(member).iter().filter_map(|r| Fields::of(r).id("id")).collect::<Vec<_>>();
+        let wanted = [of("publicIpAddresses"), of("publicIpPrefixes")].concat();
+        let read = join_all(wanted.iter().map(|address| async {
+            let near = beside.items.iter().find(|d| Fields::of(d).id("id").as_ref() == Some(address));
+            match near {
+                Some(document) => Ok(public_range(document)),
+                None => self.arm.get(address.as_str(), NETWORK).await.map(|d| public_range(&d)),
+            }
+        }))
+        .await;
+        let mut ranges = Vec::new();
+        for read in read {
+            match read {
+                Ok(found) => ranges.extend(found),
+                Err(error) => {
+                    self.arm.note("a public address of the NAT gateway", &error);
+                    return error.known();
+                }
+            }
+        }
+        Known::Known(ranges)
+    }
+
+    /// Reads a virtual network once.
+    pub(super) async fn network(&self, id: &ResourceId) {
+        let read = || async {
+            let read = self.arm.get(id.as_str(), NETWORK).await.map(|d| Some(virtual_network(&d)));
+            VirtualNetworkRead {
+                id: id.clone(),
+                network: optional(self, &format!("virtual network '{}'", id.name()), read),
+            }
+        };
+        self.networks.once(&id.key(), read).await;
+    }
+
+    /// Reads the virtual network of a subnet.
+    pub(super) async fn network_of(&self, subnet: &ResourceId) {
+        if let Some(network) = subnet.virtual_network() {
+            self.network(&network).await;
+        }
+    }
+}
+
+/// The address of a public IP address resource, or the range of a prefix.
+fn public_range(document: &serde_json::Value) -> Option<IpNet> {
+    let fields = Fields::of(document);
+    fields.text("ipAddress").or_else(|| fields.text("ipPrefix")).and_then(range)
+}

@@ -1,0 +1,192 @@
+//! The rights that a run can use: the smallest role, and what is not known without each of them.
+
+use serde_json::{Value, json};
+
+/// One right and its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// The ARM action.
+    pub action: &'static str,
+    /// What it reads.
+    pub reads: &'static str,
+    /// What is not known without it.
+    pub without: &'static str,
+    /// Whether a diagnosis is worth little without it.
+    pub essential: bool,
+}
+
+const fn right(action: &'static str, reads: &'static str, without: &'static str) -> Right {
+    Right { action, reads, without, essential: false }
+}
+
+const RIGHTS: [Right; 30] = [
+    Right {
+        action: "Microsoft.ContainerRegistry/registries/read",
+        reads: "the registry: public access, rules, private endpoint connections, data endpoints",
+        without: "everything about the registry; only the probe remains",
+        essential: true,
+    },
+    right(
+        "Microsoft.ContainerRegistry/registries/replications/read",
+        "geo-replications",
+        "which regions' data endpoints clients are sent to",
+    ),
+    right(
+        "Microsoft.ContainerRegistry/registries/privateLinkResources/read",
+        "what a private endpoint must carry, and the zone's name",
+        "whether a private endpoint lacks a region's address",
+    ),
+    right(
+        "Microsoft.ContainerRegistry/registries/tasks/read",
+        "tasks and their identities",
+        "whether network rules stop tasks",
+    ),
+    right(
+        "Microsoft.ContainerRegistry/registries/agentPools/read",
+        "agent pools and their subnets",
+        "whether tasks run in an allowed subnet",
+    ),
+    right(
+        "Microsoft.ContainerRegistry/registries/connectedRegistries/read",
+        "connected registries",
+        "which connected registries sync through these endpoints",
+    ),
+    right("Microsoft.ContainerRegistry/registries/cacheRules/read", "cache rules", "which repositories are caches"),
+    right(
+        "Microsoft.ContainerRegistry/registries/listUsages/read",
+        "limits and usage",
+        "whether another rule or private endpoint still fits",
+    ),
+    right("Microsoft.Resources/subscriptions/read", "subscriptions", "where to look for a registry known by name only"),
+    right(
+        "Microsoft.Resources/subscriptions/providers/read",
+        "registration of Microsoft.ContainerRegistry",
+        "whether a rule's subnet is in a subscription where the provider is not registered",
+    ),
+    right(
+        "Microsoft.Network/privateEndpoints/read",
+        "private endpoints",
+        "their addresses and subnets, and whether they still exist",
+    ),
+    right(
+        "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
+        "their DNS zone groups",
+        "whether records are kept by hand",
+    ),
+    right(
+        "Microsoft.Network/networkInterfaces/read",
+        "their network interfaces; on an Azure VM the machine's own",
+        "which name has which address (customDnsConfigs or the zone group may still tell), and the client's subnet",
+    ),
+    right(
+        "Microsoft.Network/privateDnsZones/read",
+        "private DNS zones",
+        "whether a zone for the registry exists, and where",
+    ),
+    right(
+        "Microsoft.Network/privateDnsZones/ALL/read",
+        "their records",
+        "whether a record is missing, stale or another endpoint's",
+    ),
+    right(
+        "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read",
+        "their virtual network links",
+        "whether the client's network is linked, and with fallback to the internet",
+    ),
+    right(
+        "Microsoft.Network/virtualNetworks/read",
+        "virtual networks, peerings and DNS servers",
+        "whether the client's network reaches the private endpoint's",
+    ),
+    right(
+        "Microsoft.Network/virtualNetworks/subnets/read",
+        "subnets of rules, of private endpoints and of the client",
+        "whether they have the service endpoint, free addresses, or exist at all",
+    ),
+    right(
+        "Microsoft.Network/networkSecurityGroups/read",
+        "network security groups on those subnets",
+        "whether a rule stops outbound traffic",
+    ),
+    right(
+        "Microsoft.Network/routeTables/read",
+        "route tables on those subnets",
+        "whether traffic leaves through a firewall",
+    ),
+    right(
+        "Microsoft.Network/natGateways/read",
+        "NAT gateways of those subnets",
+        "which public address an IP rule must hold",
+    ),
+    right("Microsoft.Network/publicIPAddresses/read", "a NAT gateway's public addresses", "the same"),
+    right("Microsoft.Network/publicIPPrefixes/read", "a NAT gateway's public ranges", "the same"),
+    right(
+        "Microsoft.Network/locations/serviceTags/read",
+        "service tags, where a security group may use them",
+        "whether a rule with a tag covers an address",
+    ),
+    right("Microsoft.Authorization/locks/read", "locks", "whether a lock stops the fix"),
+    right(
+        "Microsoft.Authorization/policyAssignments/read",
+        "policy assignments",
+        "whether a policy denies or rewrites the fix",
+    ),
+    right(
+        "Microsoft.Authorization/policyDefinitions/read",
+        "definitions of one's own policies",
+        "what one's own policies do",
+    ),
+    right(
+        "Microsoft.Authorization/policySetDefinitions/read",
+        "initiatives of one's own",
+        "what one's own initiatives do",
+    ),
+    right(
+        "Microsoft.Insights/diagnosticSettings/read",
+        "diagnostic settings",
+        "whether login events are collected, and where",
+    ),
+    right("Microsoft.Security/pricings/read", "Defender for Containers", "whether image scans are expected"),
+];
+
+/// Every right that a run can use.
+pub fn rights() -> &'static [Right] {
+    &RIGHTS
+}
+
+/// A custom role with exactly these rights, as `az role definition create --role-definition @FILE` takes it.
+///
+/// `scopes` are where it may be assigned: a subscription or a management group.
+pub fn role_definition(scopes: &[String]) -> Value {
+    json!({
+        "Name": "Registry network diagnosis (acr-doctor)",
+        "IsCustom": true,
+        "Description": "Reads what decides who reaches a container registry. No data of the registry, no keys, no writes.",
+        "Actions": RIGHTS.map(|r| r.action),
+        "NotActions": [],
+        "DataActions": [],
+        "NotDataActions": [],
+        "AssignableScopes": scopes,
+    })
+}
+
+/// What a refused action leaves unknown, by the action's name as ARM writes it.
+pub fn without(action: &str) -> Option<&'static Right> {
+    RIGHTS.iter().find(|r| r.action.eq_ignore_ascii_case(action))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_reads_and_does_nothing_else() {
+        assert!(RIGHTS.iter().all(|r| r.action.ends_with("/read")));
+        let mut actions = RIGHTS.map(|r| r.action);
+        actions.sort_unstable();
+        assert!(actions.windows(2).all(|w| w[0] != w[1]), "each right once");
+        let role = role_definition(&["/subscriptions/s".to_owned()]);
+        assert_eq!(role["Actions"].as_array().unwrap().len(), RIGHTS.len());
+        assert!(without("microsoft.network/natgateways/READ").is_some());
+    }
+}

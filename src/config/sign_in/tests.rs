@@ -1,0 +1,55 @@
+use super::*;
+
+fn attempts(error: SignInError) -> Vec<CredentialAttempt> {
+    match error {
+        SignInError::NoCredential { attempts } => attempts,
+        SignInError::Refused { .. } => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn every_source_is_named_with_its_reason() {
+    let session = Session::of_test(Cloud::public(), Environment::of(&[]));
+    assert!(matches!(session.sign_in(), SignIn::NotAttempted { .. }));
+    let tried = attempts(session.token("https://management.azure.com/").await.unwrap_err());
+    let names: Vec<&str> = tried.iter().map(|a| a.source.as_str()).collect();
+    assert_eq!(names, ["environment", "workload identity", "managed identity", "Azure CLI", "azd"]);
+    assert!(tried.iter().all(|a| a.not_configured), "{tried:?}");
+    assert!(matches!(session.sign_in(), SignIn::Failed { attempts } if attempts.len() == 5));
+}
+
+#[tokio::test]
+async fn an_authority_that_is_not_reached_ends_the_chain_and_is_not_a_refusal() {
+    // Port 1 of this machine: nothing listens there.
+    let environment = Environment::of(&[
+        ("AZURE_CLIENT_ID", "app"),
+        ("AZURE_CLIENT_SECRET", "hunter2"),
+        ("AZURE_TENANT_ID", "tenant"),
+        ("AZURE_AUTHORITY_HOST", "https://127.0.0.1:1"),
+    ]);
+    let session = Session::of_test(Cloud::public(), environment);
+    let error = session.token("https://management.azure.com/").await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+    let tried = attempts(error);
+    assert_eq!(tried.len(), 1);
+    assert!(tried[0].reason.starts_with("the authority 127.0.0.1 cannot be reached: cannot connect"), "{tried:?}");
+    assert!(!tried[0].not_configured);
+}
+
+#[tokio::test]
+async fn half_a_service_principal_says_what_is_missing() {
+    let environment = Environment::of(&[("AZURE_CLIENT_ID", "app"), ("AZURE_CLIENT_SECRET", "s")]);
+    let tried = attempts(Session::of_test(Cloud::public(), environment).token("https://a/").await.unwrap_err());
+    assert!(tried[0].reason.starts_with("AZURE_TENANT_ID is not set"), "{tried:?}");
+    let environment = Environment::of(&[("AZURE_CLIENT_ID", "app"), ("AZURE_CLIENT_CERTIFICATE_PATH", "/c.pem")]);
+    let tried = attempts(Session::of_test(Cloud::public(), environment).token("https://a/").await.unwrap_err());
+    assert!(tried[0].reason.contains("certificates are not supported"), "{tried:?}");
+}
+
+#[test]
+fn a_tokens_tenant_is_read_and_anything_else_is_not() {
+    use base64::Engine as _;
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"tid":"t1"}"#);
+    assert_eq!(tenant_of(&format!("h.{payload}.s")), Some("t1".to_owned()));
+    assert_eq!(tenant_of("no token"), None);
+}
