@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod case;
+pub mod clock;
 pub mod command;
 pub mod evidence;
 pub mod expect;
@@ -13,6 +14,7 @@ pub mod place;
 pub mod root_cause;
 pub mod rule;
 pub mod rules;
+pub mod security_rules;
 pub mod symptom;
 pub mod verdict;
 

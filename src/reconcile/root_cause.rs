@@ -48,7 +48,7 @@ fn explanations(drafts: &[(&'static Rule, Draft)], effect: &(&'static Rule, Draf
 fn explains((cause, by): &(&'static Rule, Draft), (effect, of): &(&'static Rule, Draft)) -> bool {
     // What is only possible does not explain what is certain; an info explains nothing.
     let strong = by.confidence > Confidence::Possible || of.confidence == Confidence::Possible;
-    let weighty = by.severity.unwrap_or(cause.severity) > Severity::Info;
+    let weighty = !by.bystander && by.severity.unwrap_or(cause.severity) > Severity::Info;
     let same_place =
         by.subjects.is_empty() || of.subjects.is_empty() || by.subjects.iter().any(|s| of.subjects.contains(s));
     cause.code != effect.code && cause.explains.contains(&effect.code) && strong && weighty && same_place

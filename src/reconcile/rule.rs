@@ -106,6 +106,8 @@ pub struct Draft {
     pub subjects: Vec<Fqdn>,
     /// Unknown facts that keep it from being certain.
     pub unknowns: Vec<String>,
+    /// Whether it stands beside a failure and explains none, whatever its declaration says.
+    pub bystander: bool,
 }
 
 impl Draft {
@@ -120,6 +122,7 @@ impl Draft {
             fix: Vec::new(),
             subjects: Vec::new(),
             unknowns: Vec::new(),
+            bystander: false,
         }
     }
 
@@ -163,6 +166,13 @@ impl Draft {
     pub fn possible(mut self, missing: impl IntoIterator<Item = String>) -> Self {
         self.confidence = Confidence::Possible;
         self.unknowns.extend(missing);
+        self
+    }
+
+    /// Worth a word, and the cause of no failure seen in this case.
+    #[must_use]
+    pub fn bystander(mut self) -> Self {
+        self.bystander = true;
         self
     }
 }

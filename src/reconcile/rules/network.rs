@@ -15,27 +15,28 @@ pub(super) static RULES: &[&Rule] =
     &[&BLOCKED_SILENTLY, &REFUSED, &DATA_ENDPOINT_BLOCKED, &PRIVATE_ENDPOINT_UNREACHABLE];
 
 /// Whether an endpoint's first failure is this TCP outcome.
-fn fails_with(endpoint: &EndpointObservation, outcome: &TcpOutcome) -> bool {
+pub(super) fn fails_with(endpoint: &EndpointObservation, outcome: &TcpOutcome) -> bool {
     matches!(Symptom::of(endpoint), Symptom::Tcp(seen) if seen == outcome)
 }
 
 /// The addresses that were tried.
-fn tried(endpoint: &EndpointObservation) -> impl Iterator<Item = IpAddr> + '_ {
+pub(super) fn tried(endpoint: &EndpointObservation) -> impl Iterator<Item = IpAddr> + '_ {
     endpoint.tcp.iter().map(|t| t.address)
 }
 
-fn on_private_address(endpoint: &EndpointObservation) -> bool {
+pub(super) fn on_private_address(endpoint: &EndpointObservation) -> bool {
     tried(endpoint).any(is_private)
 }
 
 /// Whether the login server's own service answered: then a failing data endpoint is a matter of its own.
-fn login_answers(case: &Case<'_>) -> bool {
+pub(super) fn login_answers(case: &Case<'_>) -> bool {
     case.login_symptom().answered()
 }
 
-/// Data endpoints that fail alone belong to `network/data-endpoint-blocked`.
-fn stands_alone(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
-    matches!(endpoint.role, EndpointRole::Data | EndpointRole::Storage) && login_answers(case)
+/// Data endpoints that fail alone belong to `network/data-endpoint-blocked`, regional ones to
+/// `endpoint/regional-endpoint-blocked`.
+pub(super) fn stands_alone(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
+    matches!(endpoint.role, EndpointRole::Data | EndpointRole::Storage | EndpointRole::Regional) && login_answers(case)
 }
 
 /// "Let the firewall pass these hosts", as advice and as data.
@@ -102,7 +103,8 @@ fn blocked_silently(case: &Case<'_>) -> Vec<Draft> {
     vec![if something_answers { draft } else { draft.likely() }]
 }
 
-fn list_of(hosts: &[&Fqdn]) -> String {
+/// Hosts in a title: the first, and how many more.
+pub(super) fn list_of(hosts: &[&Fqdn]) -> String {
     match hosts {
         [] => String::new(),
         [one] => one.to_string(),

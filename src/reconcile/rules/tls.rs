@@ -1,29 +1,67 @@
-//! The TLS handshake.
+//! Certificates: who presents them, for which names, and when.
 
 use crate::facts::tls::{TlsObservation, TlsOutcome};
 use crate::facts::{EndpointObservation, Evidence, Fix, Fqdn, Stage};
 use crate::reconcile::case::Case;
+use crate::reconcile::clock::{self, Clock};
 use crate::reconcile::paths::tls_words;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
-use crate::reconcile::{evidence, symptom::Symptom};
+use crate::reconcile::{command, evidence, symptom::Symptom};
 
-pub(super) static RULES: &[&Rule] = &[&INTERCEPTED];
+use super::network::list_of;
+
+pub(super) static RULES: &[&Rule] = &[&INTERCEPTED, &WRONG_CERTIFICATE, &CLOCK_SKEW];
+
+/// An endpoint and its handshake.
+pub(super) type Handshake<'a> = (&'a EndpointObservation, &'a TlsObservation);
 
 /// The registry's endpoints, then the controls, whose handshake failed in a way.
-fn failing<'a>(
-    case: &Case<'a>,
-    matches: impl Fn(&TlsOutcome) -> bool,
-) -> Vec<(&'a EndpointObservation, &'a TlsObservation)> {
+pub(super) fn failing<'a>(case: &Case<'a>, matches: impl Fn(&TlsObservation) -> bool) -> Vec<Handshake<'a>> {
     let failed = |e: &'a EndpointObservation| {
-        let Symptom::Tls(outcome) = Symptom::of(e) else { return None };
-        matches(outcome).then(|| e.tls.as_ref().map(|t| (e, t)))?
+        let Symptom::Tls(_) = Symptom::of(e) else { return None };
+        let tls = e.tls.as_ref()?;
+        matches(tls).then_some((e, tls))
     };
     let own: Vec<_> = case.endpoints().filter_map(failed).collect();
     if own.is_empty() { own } else { own.into_iter().chain(case.controls().filter_map(failed)).collect() }
 }
 
-fn handshake((endpoint, tls): &(&EndpointObservation, &TlsObservation)) -> Evidence {
+pub(super) fn handshake((endpoint, tls): &Handshake<'_>) -> Evidence {
     evidence::probe(&endpoint.host, Stage::Tls, tls_words(tls))
+}
+
+/// The hosts of handshakes.
+pub(super) fn hosts<'a>(failed: &[Handshake<'a>]) -> Vec<&'a Fqdn> {
+    failed.iter().map(|(e, _)| &e.host).collect()
+}
+
+fn names(hosts: &[&Fqdn]) -> String {
+    hosts.iter().map(|h| h.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether the chain's last issuer is one that registries' chains end in, or that this client trusted elsewhere.
+fn issued_publicly(case: &Case<'_>, tls: &TlsObservation) -> bool {
+    let Some(root) = tls.chain.last().map(|c| c.issuer.as_str()) else { return false };
+    let public = ["DigiCert", "Microsoft", "Baltimore", "GlobalSign", "Entrust", "Sectigo", "ISRG"];
+    let trusted_elsewhere = case
+        .everything()
+        .filter_map(|e| e.tls.as_ref())
+        .any(|t| t.outcome == TlsOutcome::Established && t.chain.last().is_some_and(|c| c.issuer == root));
+    trusted_elsewhere || public.iter().any(|name| root.contains(name))
+}
+
+fn is_out_of_time(tls: &TlsObservation) -> bool {
+    matches!(tls.outcome, TlsOutcome::Expired | TlsOutcome::NotYetValid)
+}
+
+/// An expired certificate of a CA that is not public, while the clock is right: an inspecting proxy's.
+fn expired_of_another_ca(case: &Case<'_>, tls: &TlsObservation) -> bool {
+    is_out_of_time(tls) && clock::judge(case, tls) != Clock::Wrong && !issued_publicly(case, tls)
+}
+
+/// A failure that names no kind, with a certificate in hand.
+fn is_unreadable_chain(tls: &TlsObservation) -> bool {
+    matches!(tls.outcome, TlsOutcome::Failed { .. }) && !tls.chain.is_empty()
 }
 
 declare_finding! {
@@ -39,7 +77,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The chain as presented ends in an issuer that this client's trust store does not hold; a registry's chain is
-    /// publicly trusted. The issuer's name says who inspects.
+    /// publicly trusted. The issuer's name says who inspects. An expired certificate of such an issuer counts too,
+    /// where the client's clock is right.
     ///
     /// ## Fix
     /// Exempt the registry's endpoints from inspection (Microsoft's advice), or install that CA for docker and containerd too.
@@ -51,27 +90,149 @@ declare_finding! {
 }
 
 fn intercepted(case: &Case<'_>) -> Vec<Draft> {
-    let failed = failing(case, |o| *o == TlsOutcome::UnknownIssuer);
+    let failed = failing(case, |tls| {
+        tls.outcome == TlsOutcome::UnknownIssuer || is_unreadable_chain(tls) || expired_of_another_ca(case, tls)
+    });
     let Some((first, tls)) = failed.first() else {
         return Vec::new();
     };
     let issuer = tls.chain.last().map_or("an unnamed issuer", |c| c.issuer.as_str());
-    let hosts: Vec<&Fqdn> = failed.iter().map(|(e, _)| &e.host).collect();
-    let names: Vec<&str> = hosts.iter().map(|h| h.as_str()).collect();
+    let hosts = hosts(&failed);
     let ca = issuer.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or(issuer);
-    vec![
+    let draft = Draft::new(
+        format!("TLS to {} is intercepted by '{ca}'", list_of(&hosts)),
+        format!("The certificate presented is issued by {issuer}, which this client does not trust: an inspecting proxy or firewall stands in between."),
+    )
+    .seen(failed.iter().map(handshake))
+    .mend([
+        Fix::advice(format!("Exempt {} from TLS inspection", names(&hosts))),
+        Fix::command(
+            format!("Or trust '{ca}' for docker: save its certificate as ca.crt, then"),
+            format!("sudo install -D -m 0644 ca.crt /etc/docker/certs.d/{}/ca.crt", first.host),
+        ),
+    ])
+    .about(hosts);
+    let sure = failed.iter().any(|(_, tls)| tls.outcome == TlsOutcome::UnknownIssuer);
+    vec![if sure { draft } else { draft.likely() }]
+}
+
+declare_finding! {
+    /// A trusted certificate comes back, and it is not for this endpoint.
+    ///
+    /// ## Why it matters
+    /// The name leads to another host than the registry: a wrong address, a wrong name, or a middlebox with a public
+    /// certificate of its own.
+    ///
+    /// ## How it shows
+    /// - docker: `x509: certificate is valid for *.example.com, not myregistry.azurecr.io`
+    /// - curl: `SSL: no alternative certificate subject name matches target host name`
+    ///
+    /// ## What decides it
+    /// The chain is trusted, and none of the certificate's names covers the endpoint; or the certificate has run out
+    /// while the client's clock is right. Where the address is known to be wrong, that is the reason.
+    ///
+    /// ## Fix
+    /// The right address for the name; or the endpoint exempted from whatever answers in its place.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
+    WRONG_CERTIFICATE = "tls/wrong-certificate", Error, article "container-registry-troubleshoot-access",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], wrong_certificate;
+}
+
+fn wrong_certificate(case: &Case<'_>) -> Vec<Draft> {
+    let failed = failing(case, |tls| {
+        tls.outcome == TlsOutcome::NameMismatch
+            || (is_out_of_time(tls) && clock::judge(case, tls) == Clock::Right && issued_publicly(case, tls))
+    });
+    let Some((first, tls)) = failed.first() else {
+        return Vec::new();
+    };
+    let certificate = tls.chain.first();
+    let shown = certificate.map_or_else(
+        || "another name".to_owned(),
+        |c| if c.dns_names.is_empty() { c.subject.clone() } else { c.dns_names.join(", ") },
+    );
+    let address = first.tcp.iter().find(|t| t.outcome == crate::facts::probe::TcpOutcome::Connected);
+    let at = address.map(|t| format!(" at {}", t.address)).unwrap_or_default();
+    let hosts = hosts(&failed);
+    let draft = if tls.outcome == TlsOutcome::NameMismatch {
         Draft::new(
-            format!("TLS to {} is intercepted by '{ca}'", first.host),
-            format!("The certificate presented is issued by {issuer}, which this client does not trust: an inspecting proxy or firewall stands in between."),
-        )
-        .about(hosts)
-        .seen(failed.iter().map(handshake))
-        .mend([
-            Fix::advice(format!("Exempt {} from TLS inspection", names.join(", "))),
-            Fix::command(
-                format!("Or trust '{ca}' for docker: save its certificate as ca.crt, then"),
-                format!("sudo install -D -m 0644 ca.crt /etc/docker/certs.d/{}/ca.crt", first.host),
+            format!("The certificate that answers for {} is for {shown}", list_of(&hosts)),
+            format!(
+                "The host{at} has a trusted certificate, for {shown}: it is not the registry, or the name is not one that its certificate covers."
             ),
-        ]),
+        )
+    } else {
+        Draft::new(
+            format!("The certificate that answers for {} is out of date", list_of(&hosts)),
+            format!(
+                "The host{at} presents a certificate for {shown} that is not valid now, and this client's clock is right: it is not the registry's own."
+            ),
+        )
+    };
+    vec![
+        draft
+            .seen(failed.iter().flat_map(|pair| [evidence::dns(pair.0), handshake(pair)]))
+            .mend([Fix::advice(format!(
+                "Find out what answers{at} in place of {}: correct the record or the forwarding rule that leads there",
+                first.host
+            ))])
+            .about(hosts),
     ]
+}
+
+declare_finding! {
+    /// This host's clock is wrong, so valid certificates look expired or not yet valid.
+    ///
+    /// ## Why it matters
+    /// Nothing is wrong with the registry or the network; TLS to everything fails, and tokens are refused too.
+    ///
+    /// ## How it shows
+    /// - docker: `x509: certificate has expired or is not yet valid: current time 2030-01-01T00:00:00Z is after …`
+    /// - az: `CERTIFICATE_VERIFY_FAILED: certificate is not yet valid`
+    ///
+    /// ## What decides it
+    /// The certificate is out of time by this host's clock, and a server's `Date` header shows that the clock is off so
+    /// far that the certificate is valid in truth; or different endpoints' certificates are all out of time at once.
+    ///
+    /// ## Fix
+    /// Time synchronisation on this host.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/virtual-machines/linux/time-sync>
+    CLOCK_SKEW = "tls/clock-skew", Error, article "https://learn.microsoft.com/azure/virtual-machines/linux/time-sync",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in",
+        "auth/token-exchange-failed"], clock_skew;
+}
+
+fn clock_skew(case: &Case<'_>) -> Vec<Draft> {
+    let failed = failing(case, |tls| {
+        let judged = clock::judge(case, tls);
+        is_out_of_time(tls) && (judged == Clock::Wrong || (judged == Clock::Undecided && issued_publicly(case, tls)))
+    });
+    let (Some((_, tls)), Some(probe)) = (failed.first(), case.probe) else {
+        return Vec::new();
+    };
+    let hosts = hosts(&failed);
+    let offset = clock::offset(case);
+    let by = offset.map_or_else(String::new, |o| format!(" by {}", clock::duration(o)));
+    let direction = if tls.outcome == TlsOutcome::Expired { "ahead" } else { "behind" };
+    let windows = probe.vantage.os == "windows";
+    let draft = Draft::new(
+        format!("The clock of {} is {direction}{by}", probe.vantage.hostname),
+        format!(
+            "By this host's clock it is {}, and the certificates of {} are not valid then.",
+            clock::shown(probe.started_at),
+            list_of(&hosts)
+        ),
+    )
+    .seen([evidence::vantage(format!("clock: {}", clock::shown(probe.started_at)))])
+    .seen(failed.iter().map(handshake))
+    .mend([Fix::command(
+        "Set the clock from the network",
+        if windows { "w32tm /resync".to_owned() } else { command::line(["sudo", "timedatectl", "set-ntp", "true"]) },
+    )])
+    .about(hosts);
+    vec![if offset.is_some() { draft } else { draft.likely() }]
 }

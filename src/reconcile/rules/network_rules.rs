@@ -1,0 +1,326 @@
+//! What the client's own subnet does with its traffic: security group and routes.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde_json::json;
+
+use crate::facts::network::{NetworkSecurityGroup, Route, RouteTable, SecurityRule, Subnet};
+use crate::facts::probe::TcpOutcome;
+use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Known, ResourceId, Severity};
+use crate::reconcile::case::Case;
+use crate::reconcile::place::is_private;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::security_rules::{Connection, Judgement, outbound};
+use crate::reconcile::{command, evidence};
+
+use super::network::{fails_with, list_of, tried};
+
+pub(super) static RULES: &[&Rule] = &[&NSG_BLOCKS_OUTBOUND, &EGRESS_THROUGH_FIREWALL];
+
+fn present<T>(fact: &Known<Option<T>>) -> Option<&T> {
+    fact.known()?.as_ref()
+}
+
+/// The rule of the client's security group that denies a connection, if one does.
+fn denied_by<'a>(
+    case: &Case<'_>,
+    subnet: &Subnet,
+    group: &'a NetworkSecurityGroup,
+    endpoint: &EndpointObservation,
+    destination: IpAddr,
+) -> Option<&'a SecurityRule> {
+    let own: Vec<IpNet> = case
+        .probe
+        .into_iter()
+        .flat_map(|p| &p.vantage.addresses)
+        .filter(|a| subnet.address_prefixes.iter().any(|p| p.contains(&a.addr())))
+        .map(|a| IpNet::from(a.addr()))
+        .collect();
+    let sources = if own.is_empty() { subnet.address_prefixes.as_slice() } else { own.as_slice() };
+    let home = case.registry.map(|r| &r.location).filter(|_| endpoint.role == EndpointRole::Login);
+    let connection = Connection {
+        sources,
+        destination,
+        role: endpoint.role,
+        region: endpoint.region.as_ref().or(home),
+        tags: case.config.service_tags.known().map_or(&[], Vec::as_slice),
+    };
+    match outbound(group, &connection) {
+        Judgement::Denied(rule) => rule,
+        Judgement::Allowed(_) | Judgement::Undecided(_) => None,
+    }
+}
+
+/// Endpoints whose connection the client's own security group denies, each with the rule.
+fn denied<'a, 'g>(
+    case: &Case<'a>,
+    subnet: &Subnet,
+    group: &'g NetworkSecurityGroup,
+) -> Vec<(&'a EndpointObservation, &'g SecurityRule)> {
+    case.everything()
+        .filter(|e| fails_with(e, &TcpOutcome::TimedOut))
+        .filter_map(|e| tried(e).find_map(|ip| denied_by(case, subnet, group, e, ip)).map(|rule| (e, rule)))
+        .collect()
+}
+
+declare_finding! {
+    /// The security group of the client's own subnet denies the way to the registry.
+    ///
+    /// ## Why it matters
+    /// The packets never leave the network: neither the registry's rules nor any firewall behind have seen them.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp 20.62.128.0:443: i/o timeout`
+    /// - docker: `net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)`
+    ///
+    /// ## What decides it
+    /// TCP to the endpoint times out, and among the outbound rules of the subnet's security group, in the order of their
+    /// priority, the first that matches the address and port 443 is a Deny.
+    ///
+    /// ## Fix
+    /// An outbound rule before it, with the service tag AzureContainerRegistry (and Storage, without dedicated data
+    /// endpoints).
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-firewall-access-rules>
+    NSG_BLOCKS_OUTBOUND = "network/nsg-blocks-outbound", Error, article "container-registry-firewall-access-rules",
+    explains ["network/blocked-silently", "network/data-endpoint-blocked", "network/private-endpoint-unreachable",
+        "network/egress-through-firewall", "endpoint/regional-endpoint-blocked", "endpoint/dedicated-data-endpoints-off",
+        "access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"],
+    nsg_blocks_outbound;
+}
+
+fn nsg_blocks_outbound(case: &Case<'_>) -> Vec<Draft> {
+    let Some((id, subnet)) = case.client_subnet() else {
+        return Vec::new();
+    };
+    let Some(group) = present(&subnet.network_security_group) else {
+        return Vec::new();
+    };
+    let denied = denied(case, subnet, group);
+    let own = |e: &EndpointObservation| !matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager);
+    let Some((_, rule)) = denied.iter().find(|(e, _)| own(e)) else {
+        return Vec::new();
+    };
+    let hosts: Vec<&Fqdn> = denied.iter().filter(|(e, _)| own(e)).map(|(e, _)| &e.host).collect();
+    let name = format!("'{}' (priority {})", rule.name, rule.priority);
+    let seen = json!({ "name": rule.name, "priority": rule.priority, "access": rule.access,
+        "destinationAddressPrefixes": rule.destination_address_prefixes });
+    let draft = Draft::new(
+        format!("The security group '{}' of the client's subnet blocks {}", group.id.name(), list_of(&hosts)),
+        format!("Its outbound rule {name} denies TCP 443 to the address, and packets get no answer."),
+    )
+    .about(denied.iter().map(|(e, _)| &e.host))
+    .seen([evidence::config(&group.id, "/properties/securityRules", seen)])
+    .seen(denied.iter().map(|(e, _)| evidence::tcp(e)))
+    .seen([evidence::vantage(format!("subnet {id}"))])
+    .mend(allow_rules(group, rule.priority, &denied));
+    vec![if case.place.by_address { draft.likely() } else { draft }]
+}
+
+/// One rule for each kind of destination, at a free priority before the one that denies.
+fn allow_rules(
+    group: &NetworkSecurityGroup,
+    before: u32,
+    denied: &[(&EndpointObservation, &SecurityRule)],
+) -> Vec<Fix> {
+    let mut taken: Vec<u32> =
+        group.rules.iter().filter(|r| r.direction.eq_ignore_ascii_case("Outbound")).map(|r| r.priority).collect();
+    let mut targets: Vec<String> = denied.iter().map(|(e, _)| target(e)).collect();
+    targets.sort();
+    targets.dedup();
+    let mut fixes = Vec::new();
+    for target in targets {
+        let free = (100..before.min(4096)).rev().find(|p| !taken.contains(p));
+        let Some(priority) = free else {
+            fixes.push(Fix::advice(format!(
+                "Make room before priority {before} in '{}', and allow TCP 443 outbound to {target}",
+                group.id.name()
+            )));
+            continue;
+        };
+        taken.push(priority);
+        fixes.push(allow_rule(&group.id, priority, &target));
+    }
+    fixes
+}
+
+/// The tag or address that a rule for an endpoint names.
+fn target(endpoint: &EndpointObservation) -> String {
+    if let Some(private) = tried(endpoint).find(|ip| is_private(*ip)) {
+        return private.to_string();
+    }
+    match endpoint.role {
+        EndpointRole::Login | EndpointRole::Data | EndpointRole::Regional => "AzureContainerRegistry",
+        EndpointRole::Storage => "Storage",
+        EndpointRole::Authority => "AzureActiveDirectory",
+        EndpointRole::ResourceManager => "AzureResourceManager",
+    }
+    .to_owned()
+}
+
+fn allow_rule(group: &ResourceId, priority: u32, target: &str) -> Fix {
+    let name = format!("Allow-{target}-443").replace(':', "-");
+    let shown = priority.to_string();
+    let mut words = vec!["az", "network", "nsg", "rule", "create", "-n", &name, "--nsg-name", group.name()];
+    words.extend(command::scope(group));
+    words.extend(["--direction", "Outbound", "--access", "Allow", "--protocol", "Tcp", "--priority", &shown]);
+    words.extend(["--destination-address-prefixes", target, "--destination-port-ranges", "443"]);
+    Fix::command(format!("Allow TCP 443 outbound to {target} before that rule"), command::line(words)).change(
+        crate::facts::Change::Append {
+            resource: group.clone(),
+            pointer: "/properties/securityRules".to_owned(),
+            value: json!({ "name": name, "properties": { "priority": priority, "direction": "Outbound",
+                "access": "Allow", "protocol": "Tcp", "sourceAddressPrefix": "*", "sourcePortRange": "*",
+                "destinationAddressPrefix": target, "destinationPortRange": "443" } }),
+        },
+    )
+}
+
+/// The route that a packet to a public address of an endpoint's kind takes: the most specific one.
+fn route_for(table: &RouteTable, role: EndpointRole, destination: Option<IpAddr>) -> Option<&Route> {
+    let tag = if role == EndpointRole::Storage { "Storage" } else { "AzureContainerRegistry" };
+    let specificity = |route: &Route| -> Option<u16> {
+        match (route.address_prefix.parse::<IpNet>(), destination) {
+            (Ok(net), Some(ip)) => net.contains(&ip).then(|| u16::from(net.prefix_len())),
+            (Ok(net), None) => (net.prefix_len() == 0).then_some(0),
+            // A tag's ranges are narrower than any route of a person's; which is not known here.
+            (Err(_), _) => route.address_prefix.split('.').next().filter(|p| p.eq_ignore_ascii_case(tag)).map(|_| 20),
+        }
+    };
+    table.routes.iter().filter_map(|r| Some((specificity(r)?, r))).max_by_key(|(s, _)| *s).map(|(_, r)| r)
+}
+
+/// Whether traffic of a kind leaves by the subnet's service endpoint, whose routes win over the table's.
+fn by_service_endpoint(subnet: &Subnet, role: EndpointRole) -> bool {
+    match role {
+        EndpointRole::Storage => subnet.service_endpoints.iter().any(|e| e.service.starts_with("Microsoft.Storage")),
+        _ => subnet.has_registry_service_endpoint(),
+    }
+}
+
+fn leads_to_a_filter(route: &Route) -> bool {
+    ["VirtualAppliance", "VirtualNetworkGateway", "None"]
+        .iter()
+        .any(|hop| route.next_hop_type.eq_ignore_ascii_case(hop))
+}
+
+/// The table of the client's subnet and the route to an appliance that registry traffic takes.
+fn filtering_route<'a>(
+    case: &Case<'a>,
+    role: EndpointRole,
+    destination: Option<IpAddr>,
+) -> Option<(&'a RouteTable, &'a Route)> {
+    let (_, subnet) = case.client_subnet()?;
+    let table = present(&subnet.route_table)?;
+    let route = route_for(table, role, destination).filter(|r| leads_to_a_filter(r))?;
+    (!by_service_endpoint(subnet, role)).then_some((table, route))
+}
+
+/// What restricts the client's way out to blob storage, by its subnet's route table or security group.
+pub(super) fn restricted_egress(case: &Case<'_>) -> Option<String> {
+    if let Some((table, _)) = filtering_route(case, EndpointRole::Storage, None) {
+        return Some(format!("the client's subnet routes through an appliance ('{}')", table.id.name()));
+    }
+    let (_, subnet) = case.client_subnet()?;
+    let group = present(&subnet.network_security_group)?;
+    let denies = group.rules.iter().any(|r| {
+        r.priority < 65000
+            && r.direction.eq_ignore_ascii_case("Outbound")
+            && r.access.eq_ignore_ascii_case("Deny")
+            && r.destination_address_prefixes.iter().any(|p| ["*", "Internet", "0.0.0.0/0"].contains(&p.as_str()))
+    });
+    denies.then(|| format!("the security group '{}' denies the way out", group.id.name()))
+}
+
+declare_finding! {
+    /// The client's subnet sends its traffic through a firewall, which must allow the registry's endpoints.
+    ///
+    /// ## Why it matters
+    /// A route to a virtual appliance or Azure Firewall decides about every connection: what its rules do not name is
+    /// dropped there.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp 20.62.128.0:443: i/o timeout`
+    ///
+    /// ## What decides it
+    /// The route table of the client's subnet sends 0.0.0.0/0 (or the registry's service tag) to an appliance or gateway.
+    /// An error where connections to public addresses then time out, and the subnet's own security group lets them pass.
+    ///
+    /// ## Fix
+    /// An application rule in that firewall for exactly the endpoints that are listed.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-firewall-access-rules>
+    EGRESS_THROUGH_FIREWALL = "network/egress-through-firewall", Error, article "container-registry-firewall-access-rules",
+    explains ["network/blocked-silently", "network/data-endpoint-blocked", "endpoint/regional-endpoint-blocked",
+        "endpoint/dedicated-data-endpoints-off", "access/authority-unreachable", "access/arm-unreachable",
+        "access/not-signed-in"],
+    egress_through_firewall;
+}
+
+fn egress_through_firewall(case: &Case<'_>) -> Vec<Draft> {
+    let (Some((id, subnet)), Some(registry)) = (case.client_subnet(), case.registry) else {
+        return Vec::new();
+    };
+    let group = present(&subnet.network_security_group);
+    let dropped: Vec<&EndpointObservation> = case
+        .everything()
+        .filter(|e| fails_with(e, &TcpOutcome::TimedOut))
+        .filter(|e| tried(e).any(|ip| !is_private(ip) && filtering_route(case, e.role, Some(ip)).is_some()))
+        .filter(|e| !group.is_some_and(|g| tried(e).any(|ip| denied_by(case, subnet, g, e, ip).is_some())))
+        .collect();
+    let by_address = dropped.first().and_then(|e| tried(e).find_map(|ip| filtering_route(case, e.role, Some(ip))));
+    let Some((table, route)) = by_address.or_else(|| filtering_route(case, EndpointRole::Login, None)) else {
+        return Vec::new();
+    };
+    let hop =
+        route.next_hop_address.map_or_else(|| route.next_hop_type.clone(), |a| format!("{} {a}", route.next_hop_type));
+    let hosts = must_allow(case);
+    let sources: Vec<String> = subnet.address_prefixes.iter().map(ToString::to_string).collect();
+    let draft = Draft::new(
+        format!("The client's subnet '{}' sends its traffic through {hop}", id.name()),
+        format!(
+            "The route '{}' of '{}' sends {} there: what its rules do not name is dropped. It must allow {}.",
+            route.name,
+            table.id.name(),
+            route.address_prefix,
+            hosts.join(", ")
+        ),
+    )
+    .seen([evidence::config(
+        &table.id,
+        "/properties/routes",
+        json!({ "name": route.name, "addressPrefix": route.address_prefix, "nextHopType": route.next_hop_type,
+            "nextHopIpAddress": route.next_hop_address.map(|a| a.to_string()) }),
+    )])
+    .seen(dropped.iter().map(|e| evidence::tcp(e)))
+    .mend([Fix::advice(format!(
+        "In the firewall at {hop}, allow HTTPS from {} to {} (application rules by FQDN)",
+        sources.join(", "),
+        hosts.join(", ")
+    ))
+    .change(crate::facts::Change::AllowEgress { hosts: dropped.iter().map(|e| e.host.clone()).collect() })])
+    .about([&registry.login_server])
+    .about(dropped.iter().map(|e| &e.host));
+    let own = dropped.iter().any(|e| !matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager));
+    vec![if own { draft.likely() } else { draft.severity(Severity::Info) }]
+}
+
+/// The hosts that a client needs: registry, data, sign-in and ARM.
+fn must_allow(case: &Case<'_>) -> Vec<String> {
+    let cloud = &case.config.cloud;
+    let Some(registry) = case.registry else { return Vec::new() };
+    let mut hosts = vec![registry.login_server.to_string()];
+    let data = registry.data_endpoint_host_names.known().filter(|list| !list.is_empty());
+    match data {
+        Some(list) => hosts.extend(list.iter().map(ToString::to_string)),
+        None => hosts.push(format!("*.{}", cloud.blob_suffix)),
+    }
+    hosts.extend(registry.regional_endpoint_host_names.known().into_iter().flatten().map(ToString::to_string));
+    hosts.extend(
+        [&cloud.authority, &cloud.resource_manager].into_iter().filter_map(|u| u.host_str()).map(str::to_owned),
+    );
+    hosts
+}
