@@ -1,0 +1,149 @@
+//! Proxies: which one a host goes through and why, and `CONNECT` by hand, so that its answer is seen.
+//!
+//! Variables as curl and Go read them: `https_proxy` before `HTTPS_PROXY`, then `all_proxy`, `ALL_PROXY`;
+//! `no_proxy` before `NO_PROXY`. Entries of NO_PROXY: `*`, a host (and all below it), `.suffix`, an address,
+//! a CIDR range, each with an optional `:port`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use url::Url;
+
+use crate::facts::Fqdn;
+use crate::facts::probe::Route;
+use crate::facts::vantage::ProxySettings;
+
+/// The proxy configuration in force.
+#[derive(Debug, Clone, Default)]
+pub struct ProxyConfig {
+    /// The proxy for https:// URLs; holds credentials, and is never shown.
+    url: Option<Url>,
+    source: String,
+    no_proxy: Vec<String>,
+    malformed: Option<String>,
+}
+
+impl ProxyConfig {
+    /// `--proxy`, else the environment.
+    pub fn read(flag: Option<&Url>) -> Self {
+        let first = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|n| std::env::var(n).ok().filter(|v| !v.trim().is_empty()).map(|v| ((*n).to_owned(), v)))
+        };
+        let no_proxy = first(&["no_proxy", "NO_PROXY"]).map(|(_, list)| split_list(&list)).unwrap_or_default();
+        if let Some(url) = flag {
+            return Self { url: Some(url.clone()), source: "--proxy".to_owned(), no_proxy, malformed: None };
+        }
+        match first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]) {
+            None => Self { no_proxy, ..Self::default() },
+            Some((source, text)) => {
+                let url = parse_proxy(&text);
+                let malformed = url.is_none().then(|| format!("{source} is not a proxy's URL"));
+                Self { url, source, no_proxy, malformed }
+            }
+        }
+    }
+
+    /// The settings without credentials.
+    pub fn settings(&self) -> ProxySettings {
+        ProxySettings {
+            https: self.url.as_ref().map(without_credentials),
+            source: self.url.as_ref().map(|_| self.source.clone()),
+            no_proxy: self.no_proxy.clone(),
+        }
+    }
+
+    /// How a host's port 443 is reached, and why.
+    pub fn route(&self, host: &Fqdn) -> Route {
+        let Some(url) = &self.url else {
+            let because = self.malformed.clone().unwrap_or_else(|| "no proxy is configured".to_owned());
+            return Route::Direct { because };
+        };
+        match self.no_proxy.iter().find(|entry| covers(entry, host.as_str(), 443)) {
+            Some(entry) => Route::Direct { because: format!("NO_PROXY has '{entry}'") },
+            None => Route::Proxy { url: without_credentials(url), because: self.source.clone() },
+        }
+    }
+
+    /// The proxy's URL with its credentials, for the wire alone.
+    pub fn url(&self) -> Option<&Url> {
+        self.url.as_ref()
+    }
+
+    /// Where the setting stands.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+/// A proxy's URL; `host:port` alone means http://, as everywhere.
+pub fn parse_proxy(text: &str) -> Option<Url> {
+    let text = text.trim();
+    let url = if text.contains("://") { Url::parse(text).ok()? } else { Url::parse(&format!("http://{text}")).ok()? };
+    (url.host_str().is_some() && matches!(url.scheme(), "http" | "https")).then_some(url)
+}
+
+/// A URL without user and password, path and query.
+pub fn without_credentials(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or(80);
+    format!("{}://{}:{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+fn split_list(list: &str) -> Vec<String> {
+    list.split([',', ' ', '\t']).map(str::trim).filter(|e| !e.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether an entry of NO_PROXY covers a host and port.
+pub fn covers(entry: &str, host: &str, port: u16) -> bool {
+    let entry = entry.trim().to_ascii_lowercase();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    if entry == "*" {
+        return true;
+    }
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        if let Ok(net) = entry.parse::<IpNet>() {
+            return net.contains(&ip);
+        }
+        if let Ok(other) = entry.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return other == ip;
+        }
+    }
+    let (name, wanted) = match entry.rsplit_once(':') {
+        Some((name, digits)) if digits.parse::<u16>().is_ok() => (name, digits.parse::<u16>().ok()),
+        _ => (entry.as_str(), None),
+    };
+    if wanted.is_some_and(|w| w != port) {
+        return false;
+    }
+    let name = name.trim_start_matches("*.").trim_start_matches('.').trim_end_matches('.');
+    !name.is_empty() && (host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_knows_all_documented_forms() {
+        let host = "myreg.westeurope.data.azurecr.io";
+        for entry in ["*", "azurecr.io", ".azurecr.io", "*.azurecr.io", host, "azurecr.io:443", " .AzureCR.io "] {
+            assert!(covers(entry, host, 443), "{entry}");
+        }
+        for entry in ["", "zurecr.io", "azurecr.io:8443", "other.azurecr.io", "."] {
+            assert!(!covers(entry, host, 443), "{entry}");
+        }
+        assert!(
+            covers("10.0.0.0/8", "10.1.2.3", 443)
+                && covers("10.1.2.3", "10.1.2.3", 443)
+                && !covers("10.0.0.0/8", "11.0.0.1", 443)
+        );
+    }
+
+    #[test]
+    fn a_proxy_without_a_scheme_is_http_and_credentials_never_show() {
+        let url = parse_proxy("user:secret@proxy.corp:3128").unwrap();
+        assert_eq!(without_credentials(&url), "http://proxy.corp:3128");
+        assert!(parse_proxy("socks5://proxy:1080").is_none() && parse_proxy("http://").is_none());
+    }
+}

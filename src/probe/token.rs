@@ -1,0 +1,176 @@
+//! Challenge and tokens (docs: "Azure Container Registry OAuth2", github.com/Azure/acr AAD-OAuth).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use tokio::time::Instant as Deadline;
+use url::Url;
+
+use super::exchange::{Ask, Connection, Raw};
+use super::request::{EntraTokens, ProbeRequest};
+use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpOutcome};
+use crate::facts::{EndpointObservation, Known, Secret};
+
+/// What authentication gave: the observation, and a token for the image if one was asked for.
+pub struct Tokens {
+    /// For the facts.
+    pub observation: Known<AuthObservation>,
+    /// The registry's access token.
+    pub access: Option<Secret>,
+}
+
+impl Tokens {
+    fn none(why: &str) -> Self {
+        Self { observation: Known::unknown(why), access: None }
+    }
+}
+
+/// Answers the login server's challenge: Entra token, `/oauth2/exchange`, and for `--image` `/oauth2/token`.
+///
+/// Without `--image` nothing is asked beyond the exchange: it proves the identity, and a scope would prove no more.
+pub async fn authenticate(
+    request: &ProbeRequest,
+    login: &EndpointObservation,
+    connection: &mut Connection,
+    entra: Option<&dyn EntraTokens>,
+    deadline: Deadline,
+) -> Tokens {
+    let Some(answer) = answered(login) else { return Tokens::none("the login server gave no challenge") };
+    if answer.status != 401 || answer.challenge.as_ref().is_none_or(|c| !c.scheme.eq_ignore_ascii_case("bearer")) {
+        return Tokens::none("the login server gave no bearer challenge");
+    }
+    let service = answer.challenge.as_ref().and_then(|c| c.service.clone()).unwrap_or_else(|| login.host.to_string());
+    if !realm_is_own(answer, login) {
+        return Tokens::none("the challenge's realm is not the registry's own host, and a token is sent nowhere else");
+    }
+    let mut seen = AuthObservation {
+        credential: CredentialKind::Anonymous,
+        audience: None,
+        exchange: None,
+        token: None,
+        scope: request.image.as_ref().map(|i| format!("repository:{}:pull", i.repository())),
+        granted: Known::unknown("no token was asked for"),
+    };
+    let refresh = match entra {
+        None => None,
+        Some(source) => {
+            let audience = request.cloud.registry_audience.clone();
+            match tokio::time::timeout_at(deadline, source.token(&audience)).await {
+                Err(_) => return Tokens::none("no Entra token in time"),
+                Ok(Err(why)) => {
+                    return Tokens {
+                        observation: Known::unknown(format!("no Entra token for {audience}: {why}")),
+                        access: None,
+                    };
+                }
+                Ok(Ok(token)) => {
+                    seen.credential = CredentialKind::Entra;
+                    seen.audience = Some(audience);
+                    let (observation, raw) = exchange(connection, &service, &token, deadline).await;
+                    seen.exchange = Some(observation);
+                    match raw.and_then(|raw| secret_of(&raw, "refresh_token")) {
+                        Some(refresh) => Some(refresh),
+                        None => return Tokens { observation: Known::Known(seen), access: None },
+                    }
+                }
+            }
+        }
+    };
+    let access = match seen.scope.clone() {
+        None if refresh.is_none() => return Tokens::none("not signed in, and no --image to pull anonymously"),
+        None => None,
+        Some(scope) => {
+            let (observation, raw) = token(connection, &service, &scope, refresh.as_ref(), deadline).await;
+            seen.token = Some(observation);
+            let access = raw.and_then(|raw| secret_of(&raw, "access_token"));
+            seen.granted = access.as_ref().map_or_else(|| Known::unknown("no token was given"), |t| granted(t));
+            access
+        }
+    };
+    Tokens { observation: Known::Known(seen), access }
+}
+
+fn answered(endpoint: &EndpointObservation) -> Option<&HttpAnswer> {
+    match &endpoint.http.as_ref()?.outcome {
+        HttpOutcome::Answered(answer) => Some(answer),
+        HttpOutcome::TimedOut | HttpOutcome::Closed | HttpOutcome::Malformed(_) => None,
+    }
+}
+
+/// Whether the challenge's realm is on the login server itself: credentials go to no other host.
+fn realm_is_own(answer: &HttpAnswer, login: &EndpointObservation) -> bool {
+    let realm = answer.challenge.as_ref().and_then(|c| c.realm.as_deref()).and_then(|r| Url::parse(r).ok());
+    realm.is_some_and(|url| {
+        url.scheme() == "https" && url.host_str().is_some_and(|h| h.eq_ignore_ascii_case(login.host.as_str()))
+    })
+}
+
+async fn exchange(
+    connection: &mut Connection,
+    service: &str,
+    entra: &Secret,
+    deadline: Deadline,
+) -> (crate::facts::http::HttpObservation, Option<Raw>) {
+    let tenant = claim(entra, "tid").and_then(|v| v.as_str().map(str::to_owned));
+    let mut fields = vec![("grant_type", "access_token"), ("service", service)];
+    if let Some(tenant) = &tenant {
+        fields.push(("tenant", tenant));
+    }
+    fields.push(("access_token", entra.reveal()));
+    connection.send(Ask::form("/oauth2/exchange", &fields), deadline).await
+}
+
+async fn token(
+    connection: &mut Connection,
+    service: &str,
+    scope: &str,
+    refresh: Option<&Secret>,
+    deadline: Deadline,
+) -> (crate::facts::http::HttpObservation, Option<Raw>) {
+    let ask = match refresh {
+        Some(refresh) => Ask::form(
+            "/oauth2/token",
+            &[
+                ("grant_type", "refresh_token"),
+                ("service", service),
+                ("scope", scope),
+                ("refresh_token", refresh.reveal()),
+            ],
+        ),
+        None => {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs([("service", service), ("scope", scope)])
+                .finish();
+            Ask::get(format!("/oauth2/token?{query}"))
+        }
+    };
+    connection.send(ask, deadline).await
+}
+
+fn secret_of(raw: &Raw, field: &str) -> Option<Secret> {
+    if !raw.status.is_success() {
+        return None;
+    }
+    let json: Value = serde_json::from_slice(&raw.body).ok()?;
+    json.get(field)?.as_str().map(Secret::new)
+}
+
+/// A claim of a JSON Web Token, unverified: it is read to be reported, not to be trusted.
+fn claim(token: &Secret, name: &str) -> Option<Value> {
+    let payload = token.reveal().split('.').nth(1)?;
+    let json: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;
+    json.get(name).cloned()
+}
+
+/// The actions of `access[]`.
+fn granted(token: &Secret) -> Known<Vec<String>> {
+    let Some(Value::Array(access)) = claim(token, "access") else {
+        return Known::unknown("the token has no readable access claim");
+    };
+    let actions = access
+        .iter()
+        .filter_map(|a| a.get("actions")?.as_array())
+        .flatten()
+        .filter_map(|a| a.as_str().map(str::to_owned));
+    Known::Known(actions.collect())
+}
