@@ -25,8 +25,12 @@ const PAGE_LIMIT: usize = 16 << 20;
 const MOST_PAGES: usize = 1000;
 /// How often one request is sent at most.
 const MOST_TRIES: u32 = 4;
+/// The same in an inventory of many subscriptions: one page lost would make the whole report incomplete.
+const MOST_TRIES_OF_INVENTORY: u32 = 12;
 /// How long one try may take.
 const TRY_LIMIT: Duration = Duration::from_secs(30);
+
+use traffic::Traffic;
 
 type Memo = HashMap<String, Arc<OnceCell<Result<Arc<Value>, ReadError>>>>;
 
@@ -37,6 +41,8 @@ pub(crate) struct Arm(Arc<Inner>);
 struct Inner {
     session: Session,
     deadline: Instant,
+    most_tries: u32,
+    traffic: Traffic,
     permits: Semaphore,
     failed: Mutex<Vec<FailedRead>>,
     memo: Mutex<Memo>,
@@ -69,14 +75,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Arm {
     pub(crate) fn new(session: &Session, within: Duration, max_in_flight: usize) -> Self {
+        Self::with_tries(session, within, max_in_flight, MOST_TRIES)
+    }
+
+    /// A conversation that is long and in which no answer may be missing.
+    pub(crate) fn of_inventory(session: &Session, within: Duration, max_in_flight: usize) -> Self {
+        Self::with_tries(session, within, max_in_flight, MOST_TRIES_OF_INVENTORY)
+    }
+
+    fn with_tries(session: &Session, within: Duration, max_in_flight: usize, most_tries: u32) -> Self {
         Self(Arc::new(Inner {
             session: session.clone(),
             deadline: Instant::now() + within,
+            most_tries,
+            traffic: Traffic::default(),
             permits: Semaphore::new(max_in_flight.clamp(1, 256)),
             failed: Mutex::default(),
             memo: Mutex::default(),
             versions: Mutex::default(),
         }))
+    }
+
+    /// What went over the wire so far.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0.traffic
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -215,6 +237,7 @@ impl Arm {
     /// A POST that reads (Resource Graph).
     pub(crate) async fn query(&self, path: &str, api_version: &str, body: &Value) -> Result<Value, ReadError> {
         let url = self.url(path, &[("api-version", api_version)]);
+        self.0.traffic.quota_renewed(self.0.deadline).await;
         object(path, &self.fetch(url, Some(body), PAGE_LIMIT).await?)
     }
 
@@ -240,12 +263,13 @@ impl Arm {
                 Ok(bytes) => return Ok(bytes),
                 Err(failed) => failed,
             };
-            let Some(pause) = pause.filter(|_| tries < MOST_TRIES) else { return Err(error) };
+            let Some(pause) = pause.filter(|_| tries < self.0.most_tries) else { return Err(error) };
             let pause = pause + jitter(pause);
             if Instant::now() + pause >= self.0.deadline {
                 return Err(error);
             }
             tracing::debug!(%resource, ?pause, failure = %error.failure, "trying again");
+            let _waiting = self.0.traffic.waiting();
             tokio::time::sleep(pause).await;
         }
     }
@@ -260,9 +284,11 @@ impl Arm {
         let late = || (ReadError::new(resource, ReadFailure::TimedOut, "no answer before the deadline"), None);
         let exchange = async {
             let _permit = self.0.permits.acquire().await;
+            self.0.traffic.sent();
             let response = request.send().await.map_err(|e| broken(resource, e))?;
             let status = response.status().as_u16();
-            let wait = retry_after(response.headers());
+            let quota = self.0.traffic.note_quota(response.headers());
+            let wait = retry_after(response.headers()).or(quota);
             let bytes = bounded_body(response, limit).await.map_err(|failure| match failure {
                 BodyFailure::TooLarge => {
                     let words = format!("the answer is larger than {} MiB", limit >> 20);
@@ -373,3 +399,4 @@ fn jitter(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests;
+mod traffic;

@@ -14,6 +14,7 @@ mod documents;
 mod fake_arm;
 mod governance;
 mod http;
+pub mod inventory;
 mod lookup;
 mod networks;
 pub mod permissions;

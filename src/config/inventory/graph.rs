@@ -1,0 +1,84 @@
+//! Resource Graph, page by page.
+
+use serde_json::{Value, json};
+
+use super::super::arm::Arm;
+use super::super::read_error::ReadError;
+use super::Scope;
+use crate::facts::config::ReadFailure;
+
+const PATH: &str = "/providers/Microsoft.ResourceGraph/resources";
+const VERSION: &str = "2022-10-01";
+/// The most rows that a page may have.
+const ROWS: usize = 1000;
+/// The most subscriptions that one request may name.
+const SUBSCRIPTIONS: usize = 1000;
+/// A query that has more pages than this never ends.
+const MOST_PAGES: usize = 10_000;
+
+/// A query over a scope, read page by page.
+pub(super) struct Pages<'a> {
+    arm: &'a Arm,
+    query: &'a str,
+    /// The parts of the scope that are left, the current one last.
+    parts: Vec<Value>,
+    token: Option<String>,
+    count: usize,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(arm: &'a Arm, query: &'a str, scope: &Scope) -> Self {
+        let mut parts = match scope {
+            Scope::ManagementGroup(group) => vec![json!({ "managementGroups": [group] })],
+            Scope::Subscriptions(ids) => {
+                ids.chunks(SUBSCRIPTIONS).map(|part| json!({ "subscriptions": part })).collect()
+            }
+        };
+        parts.reverse();
+        Self { arm, query, parts, token: None, count: 0 }
+    }
+
+    /// The next page; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Value>>, ReadError> {
+        let Some(part) = self.parts.last() else { return Ok(None) };
+        self.count += 1;
+        if self.count > MOST_PAGES {
+            return Err(ReadError::new(PATH, ReadFailure::Malformed, "the query does not end"));
+        }
+        let mut body = part.clone();
+        let mut options = json!({ "$top": ROWS, "resultFormat": "objectArray" });
+        if let (Some(token), Value::Object(options)) = (&self.token, &mut options) {
+            options.insert("$skipToken".to_owned(), token.clone().into());
+        }
+        if let Value::Object(body) = &mut body {
+            body.insert("query".to_owned(), self.query.into());
+            body.insert("options".to_owned(), options);
+        }
+        let mut page = self.arm.query(PATH, VERSION, &body).await?;
+        let Some(Value::Array(rows)) = page.get_mut("data").map(Value::take) else {
+            return Err(ReadError::new(PATH, ReadFailure::Malformed, "the answer has no list in 'data'"));
+        };
+        let token = page.get("$skipToken").and_then(Value::as_str).filter(|token| !token.is_empty());
+        let cut = page.get("resultTruncated").is_some_and(|v| v == "true" || v == &Value::Bool(true));
+        if token.is_none() && cut {
+            let words = "the answer is cut off and names no continuation";
+            return Err(ReadError::new(PATH, ReadFailure::Malformed, words));
+        }
+        if token.is_some() && token == self.token.as_deref() {
+            return Err(ReadError::new(PATH, ReadFailure::Malformed, "the continuation leads back"));
+        }
+        self.token = token.map(str::to_owned);
+        if self.token.is_none() {
+            self.parts.pop();
+        }
+        Ok(Some(rows))
+    }
+
+    /// Every row through `take`.
+    pub(super) async fn each(mut self, mut take: impl FnMut(Value)) -> Result<(), ReadError> {
+        while let Some(rows) = self.next().await? {
+            rows.into_iter().for_each(&mut take);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The inventory by Resource Graph.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::super::read_error::ReadError;
+use super::super::wire::Fields;
+use super::super::wire::registry::{Origin, registry};
+use super::graph::Pages;
+use super::scope::Subscriptions;
+use super::subnet_rules::SubnetRules;
+use super::tables::{Kinds, Table, Tables, take_below, take_endpoint, take_network, take_plan, zones_of};
+use super::{Batch, InventoryOutcome, Run, Scope, is_denied, queries, unread};
+use crate::facts::audit::UnreadScope;
+use crate::facts::config::SubscriptionName;
+use crate::facts::RegistryConfig;
+
+impl Run<'_> {
+    /// The whole inventory; an error means that Resource Graph is denied, and nothing was given to the sink.
+    pub(super) async fn by_graph(
+        &self,
+        subscriptions: &mut Subscriptions,
+        sink: &mut impl AsyncFnMut(Batch),
+    ) -> Result<InventoryOutcome, ReadError> {
+        let scope = subscriptions.scope();
+        let mut outcome = InventoryOutcome::default();
+        let mut pages = Pages::new(self.arm, queries::REGISTRIES, &scope);
+        // Denied or not is decided by the first page; everything else is asked for at the same time.
+        let (first, shown, tables) = futures::join!(pages.next(), self.shown(&scope), self.tables(&scope));
+        let first = match first {
+            Err(error) if is_denied(&error) => return Err(error),
+            first => first,
+        };
+        match shown {
+            Ok(shown) => outcome.unread.extend(subscriptions.seen(shown).into_iter().map(not_shown)),
+            Err(error) => self.arm.note("the subscriptions in Resource Graph", &error),
+        }
+        outcome.subscriptions = subscriptions.known.len().saturating_sub(outcome.unread.len());
+        let (sender, receiver) = mpsc::channel(1);
+        let reading = self.read_pages(first, pages, sender);
+        let (failed, odd) = futures::join!(reading, self.judge_pages(receiver, tables, sink));
+        outcome.unread.extend(failed.map(|error| unread("Resource Graph", None, &error)));
+        outcome.unread.extend(odd);
+        Ok(outcome)
+    }
+
+    /// Reads page after page; at most one waits while another is judged. Returns the error that ended it early.
+    async fn read_pages(
+        &self,
+        first: Result<Option<Vec<Value>>, ReadError>,
+        mut pages: Pages<'_>,
+        sender: mpsc::Sender<Vec<Value>>,
+    ) -> Option<ReadError> {
+        let mut page = first;
+        loop {
+            match page {
+                Ok(Some(rows)) => {
+                    self.progress.listed(rows.len());
+                    self.progress.expect_more(rows.len());
+                    if sender.send(rows).await.is_err() {
+                        return None;
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => return Some(error),
+            }
+            page = pages.next().await;
+        }
+    }
+
+    /// Completes the registries of each page and gives them away. Returns rows that are no registry as we know it.
+    async fn judge_pages(
+        &self,
+        mut receiver: mpsc::Receiver<Vec<Value>>,
+        mut tables: Tables,
+        sink: &mut impl AsyncFnMut(Batch),
+    ) -> Vec<UnreadScope> {
+        let mut odd = Vec::new();
+        let mut rules = SubnetRules::default();
+        while let Some(rows) = receiver.recv().await {
+            let count = rows.len();
+            let mut registries = parsed(rows, &mut odd);
+            rules.complete(self, &mut registries).await;
+            for registry in &mut registries {
+                tables.complete(registry);
+            }
+            if !registries.is_empty() {
+                sink(Batch { facts: self.surrounded(registries, &tables), ends: None }).await;
+            }
+            self.progress.judged(count);
+        }
+        odd
+    }
+
+    pub(super) fn surrounded(&self, registries: Vec<RegistryConfig>, tables: &Tables) -> crate::facts::ConfigFacts {
+        let mut facts = self.facts(registries);
+        facts.subscriptions = tables.subscriptions_of(&facts.registries);
+        facts.subnets = tables.subnets_of(&facts.registries);
+        facts.virtual_networks = tables.networks_of(&facts.subnets);
+        facts.private_dns_zones = tables.private_dns_zones();
+        facts
+    }
+
+    async fn shown(&self, scope: &Scope) -> Result<Vec<SubscriptionName>, ReadError> {
+        let mut shown = Vec::new();
+        let take = |row: Value| {
+            let fields = Fields::of(&row);
+            if let Some(id) = fields.text("subscriptionId").or_else(|| fields.text("id")?.rsplit('/').next()) {
+                shown.push(SubscriptionName { id: id.to_ascii_lowercase(), name: fields.owned("name") });
+            }
+        };
+        Pages::new(self.arm, queries::SUBSCRIPTIONS, scope).each(take).await.map(|()| shown)
+    }
+
+    /// Everything that registries refer to, all kinds side by side.
+    async fn tables(&self, scope: &Scope) -> Tables {
+        let (mut below, mut kinds) = (HashMap::new(), Kinds::default());
+        let (mut endpoints, mut subnets, mut networks) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut zones, mut plans) = (Vec::new(), BTreeMap::new());
+        let zone_query = queries::zones(&self.request.cloud.private_zone);
+        let pages = |query| Pages::new(self.arm, query, scope);
+        let (below_read, endpoints_read, networks_read, zones_read, plans_read) = futures::join!(
+            pages(queries::BELOW).each(|row| take_below(&mut below, &mut kinds, &row)),
+            pages(queries::PRIVATE_ENDPOINTS).each(|row| take_endpoint(&mut endpoints, &row)),
+            pages(queries::NETWORKS).each(|row| take_network(&mut subnets, &mut networks, &row)),
+            pages(&zone_query).each(|row| zones.push(row)),
+            pages(queries::DEFENDER).each(|row| take_plan(&mut plans, &row)),
+        );
+        Tables {
+            below: Table::read(below, below_read, self.arm, "what lies below registries, in Resource Graph"),
+            kinds,
+            endpoints: Table::read(endpoints, endpoints_read, self.arm, "private endpoints in Resource Graph"),
+            subnets: Table::read(subnets, networks_read, self.arm, "virtual networks in Resource Graph"),
+            networks,
+            zones: Table::read(zones_of(&zones), zones_read, self.arm, "private DNS zones in Resource Graph"),
+            defender: Table::read(plans, plans_read, self.arm, "Defender plans in Resource Graph"),
+        }
+    }
+}
+
+/// One odd registry is named and does not spoil its page.
+pub(super) fn parsed(rows: Vec<Value>, odd: &mut Vec<UnreadScope>) -> Vec<RegistryConfig> {
+    let read = |row: Value| match registry(&row, Origin::Document) {
+        Ok(registry) => Some(registry),
+        Err(lacks) => {
+            let scope = Fields::of(&row).owned("id").unwrap_or_else(|| "a row without id".to_owned());
+            odd.push(UnreadScope { scope, name: None, why: lacks, needs: None });
+            None
+        }
+    };
+    rows.into_iter().filter_map(read).collect()
+}
+
+fn not_shown(subscription: SubscriptionName) -> UnreadScope {
+    UnreadScope {
+        scope: subscription.id,
+        name: subscription.name,
+        why: "Resource Graph shows nothing of it to this sign-in: no right to read there, or no such subscription"
+            .to_owned(),
+        needs: Some("Microsoft.ContainerRegistry/registries/read".to_owned()),
+    }
+}

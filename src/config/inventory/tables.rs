@@ -1,0 +1,266 @@
+//! What registries refer to: read once for all of them, kept by id, and put into each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Value, json};
+
+use super::super::arm::Arm;
+use super::super::private_link::assembled;
+use super::super::read_error::ReadError;
+use super::super::wire::Fields;
+use super::super::wire::governance::defender_plan;
+use super::super::wire::network::{subnet, virtual_network};
+use super::super::wire::private_dns::{link, zone};
+use super::super::wire::private_link::{endpoint, interface_addresses};
+use super::super::wire::registry::Origin;
+use super::super::wire::registry_parts::{agent_pool, registry_above, replication, task};
+use crate::facts::config::{DefenderPlan, SubscriptionFacts};
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, Subnet, SubnetRead, VirtualNetworkRead};
+use crate::facts::registry::{AgentPool, Replication, Sku, Task};
+use crate::facts::{Known, RegistryConfig, ResourceId, Unknown};
+
+/// Rows below one registry.
+#[derive(Default)]
+pub(super) struct Below {
+    replications: Vec<Replication>,
+    tasks: Vec<Task>,
+    agent_pools: Vec<AgentPool>,
+}
+
+/// A table, or why it could not be read.
+pub(super) struct Table<T> {
+    rows: T,
+    error: Option<Unknown>,
+}
+
+impl<T> Table<T> {
+    /// Not looked for in this kind of inventory.
+    pub(super) fn absent(why: &str, needs: &str) -> Self
+    where
+        T: Default,
+    {
+        Self { rows: T::default(), error: Some(Unknown::needing(why, needs)) }
+    }
+
+    pub(super) fn read(rows: T, outcome: Result<(), ReadError>, arm: &Arm, what: &str) -> Self {
+        let error = outcome.err().map(|error| {
+            arm.note(what, &error);
+            error.unknown()
+        });
+        Self { rows, error }
+    }
+
+    /// The fact that a row is missing: never proof that the thing does not exist, since Resource Graph may lag
+    /// behind ARM and shows only what this sign-in may see.
+    fn missing<F>(&self, why: &str, needs: &str) -> Known<F> {
+        Known::Unknown(self.error.clone().unwrap_or_else(|| Unknown::needing(why, needs)))
+    }
+}
+
+/// All that is not a registry.
+pub(super) struct Tables {
+    /// By the registry's key.
+    pub(super) below: Table<HashMap<String, Below>>,
+    /// The kinds below registries of which there is a row anywhere.
+    pub(super) kinds: Kinds,
+    pub(super) endpoints: Table<HashMap<String, PrivateEndpoint>>,
+    pub(super) subnets: Table<HashMap<String, Subnet>>,
+    pub(super) networks: Vec<VirtualNetworkRead>,
+    pub(super) zones: Table<Vec<PrivateDnsZone>>,
+    pub(super) defender: Table<BTreeMap<String, DefenderPlan>>,
+}
+
+/// Whether the graph shows a kind at all.
+#[derive(Default)]
+pub(super) struct Kinds {
+    replications: bool,
+    tasks: bool,
+    agent_pools: bool,
+}
+
+const NO_ROW: &str = "Resource Graph shows no such resource to this sign-in (it may lag behind ARM)";
+const NO_KIND: &str = "Resource Graph shows no resource of this kind in the scope";
+
+/// Takes a row below a registry.
+pub(super) fn take_below(rows: &mut HashMap<String, Below>, kinds: &mut Kinds, row: &Value) {
+    let fields = Fields::of(row);
+    let Some(id) = fields.id("id") else { return };
+    let (Some(kind), Some(registry)) = (id.resource_type(), registry_above(&id)) else { return };
+    let below = rows.entry(registry.key()).or_default();
+    match kind.to_ascii_lowercase().rsplit('/').next() {
+        Some("replications") => {
+            kinds.replications = true;
+            below.replications.extend(replication(row, Origin::Document));
+        }
+        Some("tasks") => {
+            kinds.tasks = true;
+            below.tasks.extend(task(row));
+        }
+        Some("agentpools") => {
+            kinds.agent_pools = true;
+            below.agent_pools.extend(agent_pool(row));
+        }
+        Some(_) | None => {}
+    }
+}
+
+/// Takes a private endpoint with the configurations of its interface.
+pub(super) fn take_endpoint(rows: &mut HashMap<String, PrivateEndpoint>, row: &Value) {
+    let Some(document) = endpoint(row) else { return };
+    let addresses = match row.get("ipConfigurations") {
+        Some(configurations @ Value::Array(_)) => {
+            Ok(interface_addresses(&json!({ "properties": { "ipConfigurations": configurations } })))
+        }
+        _ => Err(Unknown::needing(
+            "Resource Graph does not show the endpoint's network interface to this sign-in",
+            "Microsoft.Network/networkInterfaces/read",
+        )),
+    };
+    let groups = Known::Unknown(Unknown::needing(
+        "Resource Graph does not hold zone groups",
+        "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
+    ));
+    let endpoint = assembled(document, addresses, (groups, Vec::new()));
+    rows.insert(endpoint.id.key(), endpoint);
+}
+
+/// Takes a network and its subnets.
+pub(super) fn take_network(
+    subnets: &mut HashMap<String, Subnet>,
+    networks: &mut Vec<VirtualNetworkRead>,
+    row: &Value,
+) {
+    let fields = Fields::of(row);
+    let Some(id) = fields.id("id") else { return };
+    for document in fields.list("subnets") {
+        let Some(id) = Fields::of(document).id("id") else { continue };
+        let read = subnet(document);
+        let mut own = read.subnet;
+        let unread = |what: &str| Unknown::because(format!("an inventory does not read {what}"));
+        if read.security_group.is_some() {
+            own.network_security_group = Known::Unknown(unread("network security groups"));
+        }
+        if read.route_table.is_some() {
+            own.route_table = Known::Unknown(unread("route tables"));
+        }
+        if read.nat_gateway.is_some() {
+            own.nat_gateway_addresses = Known::Unknown(unread("NAT gateways"));
+        }
+        if Fields::of(document).get("ipConfigurations").is_none() {
+            own.used_addresses = Known::Unknown(unread("the subnet's interfaces"));
+        }
+        subnets.insert(id.key(), own);
+    }
+    networks.push(VirtualNetworkRead { id, network: Known::Known(Some(virtual_network(row))) });
+}
+
+/// Puts zones and the rows of their links together.
+pub(super) fn zones_of(rows: &[Value]) -> Vec<PrivateDnsZone> {
+    let is_link = |id: &ResourceId| id.key().contains("/virtualnetworklinks/");
+    let of = |row: &Value| Fields::of(row).id("id");
+    let mut zones: Vec<PrivateDnsZone> =
+        rows.iter().filter(|row| of(row).is_some_and(|id| !is_link(&id))).filter_map(zone).collect();
+    for zone in &mut zones {
+        let own = rows.iter().filter(|row| of(row).is_some_and(|id| is_link(&id) && id.parent().as_ref() == Some(&zone.id)));
+        let links: Vec<_> = own.filter_map(link).collect();
+        // A row may be missing, but a link that is shown exists.
+        zone.links = if links.is_empty() {
+            Known::Unknown(Unknown::needing(NO_ROW, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read"))
+        } else {
+            Known::Known(links)
+        };
+        zone.records = Known::Unknown(Unknown::needing(
+            "an inventory does not read records",
+            "Microsoft.Network/privateDnsZones/ALL/read",
+        ));
+    }
+    zones
+}
+
+/// Takes a Defender plan.
+pub(super) fn take_plan(rows: &mut BTreeMap<String, DefenderPlan>, row: &Value) {
+    if let (Some(id), Some(plan)) = (Fields::of(row).id("id"), defender_plan(row)) {
+        rows.insert(id.subscription().to_ascii_lowercase(), plan);
+    }
+}
+
+impl Tables {
+    /// Gives a registry what lies below it and behind its connections.
+    pub(super) fn complete(&mut self, registry: &mut RegistryConfig) {
+        let below = self.below.rows.remove(&registry.id.key()).unwrap_or_default();
+        let geo = matches!(registry.sku, Known::Known(Sku::Premium | Sku::Unrecognised(_)) | Known::Unknown(_));
+        registry.replications = self.listed(below.replications, self.kinds.replications || !geo, "replications");
+        registry.tasks = self.listed(below.tasks, self.kinds.tasks, "tasks");
+        registry.agent_pools = self.listed(below.agent_pools, self.kinds.agent_pools, "agentPools");
+        if let Known::Known(connections) = &mut registry.private_endpoint_connections {
+            for connection in connections {
+                let Some(id) = &connection.private_endpoint_id else { continue };
+                connection.private_endpoint = match self.endpoints.rows.get(&id.key()) {
+                    Some(endpoint) => Known::Known(Some(endpoint.clone())),
+                    None => self.endpoints.missing(NO_ROW, "Microsoft.Network/privateEndpoints/read"),
+                };
+            }
+        }
+    }
+
+    fn listed<T>(&self, found: Vec<T>, shown: bool, kind: &str) -> Known<Vec<T>> {
+        if !found.is_empty() || (shown && self.below.error.is_none()) {
+            return Known::Known(found);
+        }
+        self.below.missing(NO_KIND, &format!("Microsoft.ContainerRegistry/registries/{kind}/read"))
+    }
+
+    /// The subnets that these registries name: of rules, of private endpoints, of agent pools.
+    pub(super) fn subnets_of(&self, registries: &[RegistryConfig]) -> Vec<SubnetRead> {
+        let mut ids: Vec<&ResourceId> = registries.iter().flat_map(subnet_ids).collect();
+        ids.sort();
+        ids.dedup();
+        let read = |id: &ResourceId| match self.subnets.rows.get(&id.key()) {
+            Some(subnet) => Known::Known(Some(subnet.clone())),
+            None => self.subnets.missing(NO_ROW, "Microsoft.Network/virtualNetworks/subnets/read"),
+        };
+        ids.into_iter().map(|id| SubnetRead { id: id.clone(), subnet: read(id) }).collect()
+    }
+
+    /// The networks of subnets.
+    pub(super) fn networks_of(&self, subnets: &[SubnetRead]) -> Vec<VirtualNetworkRead> {
+        let wanted: std::collections::BTreeSet<_> = subnets.iter().filter_map(|s| s.id.virtual_network()).collect();
+        self.networks.iter().filter(|n| wanted.contains(&n.id)).cloned().collect()
+    }
+
+    /// The zones; an empty list is no proof that there is none.
+    pub(super) fn private_dns_zones(&self) -> Known<Vec<PrivateDnsZone>> {
+        if self.zones.rows.is_empty() {
+            return self.zones.missing(NO_ROW, "Microsoft.Network/privateDnsZones/read");
+        }
+        Known::Known(self.zones.rows.clone())
+    }
+
+    /// The facts of the registries' subscriptions.
+    pub(super) fn subscriptions_of(&self, registries: &[RegistryConfig]) -> Vec<SubscriptionFacts> {
+        let mut ids: Vec<String> = registries.iter().map(|r| r.id.subscription().to_ascii_lowercase()).collect();
+        ids.sort();
+        ids.dedup();
+        let facts = |id: String| SubscriptionFacts {
+            container_registry_provider: Known::Unknown(Unknown::needing(
+                "an inventory does not read provider registrations",
+                "Microsoft.Resources/subscriptions/providers/read",
+            )),
+            defender: match self.defender.rows.get(&id) {
+                Some(plan) => Known::Known(plan.clone()),
+                None => self.defender.missing(NO_ROW, "Microsoft.Security/pricings/read"),
+            },
+            id,
+        };
+        ids.into_iter().map(facts).collect()
+    }
+}
+
+fn subnet_ids(registry: &RegistryConfig) -> impl Iterator<Item = &ResourceId> {
+    let rules = registry.network_rule_set.known().and_then(Option::as_ref);
+    let rules = rules.and_then(|set| set.virtual_network_rules.known()).into_iter().flatten().map(|rule| &rule.subnet);
+    let connections = registry.private_endpoint_connections.known().into_iter().flatten();
+    let endpoints = connections.filter_map(|c| c.private_endpoint.known()?.as_ref()?.subnet.as_ref());
+    let pools = registry.agent_pools.known().into_iter().flatten().filter_map(|pool| pool.subnet.as_ref());
+    rules.chain(endpoints).chain(pools)
+}
