@@ -14,6 +14,7 @@ pub(crate) struct Asked {
     /// Path and query, decoded as far as tests need it.
     pub(crate) target: String,
     pub(crate) authorization: Option<String>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Asked {
@@ -104,13 +105,14 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answer: Answe
             let mut lines = head.lines().filter_map(|l| l.split_once(':'));
             lines.find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim().to_owned())
         };
+        let authorization = header("authorization");
         let length: usize = header("content-length").and_then(|l| l.parse().ok()).unwrap_or(0);
         while buffer.len() < end + 4 + length {
             stream.read_buf(&mut buffer).await.ok()?;
         }
-        buffer.drain(..end + 4 + length);
+        let body = buffer.drain(..end + 4 + length).skip(end + 4).collect();
         let mut words = head.split_whitespace();
-        let asked = Asked { target: words.nth(1)?.replace("%24", "$"), authorization: header("authorization") };
+        let asked = Asked { target: words.nth(1)?.replace("%24", "$"), authorization, body };
         log.lock().unwrap().push(asked.clone());
         let reply = answer(&asked);
         let mut text = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", reply.status, reply.body.len() + reply.cut);

@@ -11,7 +11,7 @@ mod client;
 mod details;
 mod documents;
 #[cfg(test)]
-mod fake_arm;
+pub(crate) mod fake_arm;
 mod governance;
 mod http;
 pub mod inventory;

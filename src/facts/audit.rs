@@ -105,25 +105,30 @@ pub struct BaselineOutcome {
     pub gone: usize,
 }
 
-impl Audit {
-    /// Counts codes over registries.
-    pub fn count_codes<'r>(registries: impl IntoIterator<Item = &'r RegistryReport>) -> Vec<CodeCount> {
-        let mut counts: BTreeMap<Code, CodeCount> = BTreeMap::new();
-        for registry in registries {
-            let mut here = BTreeSet::new();
-            for finding in &registry.findings {
-                let count = counts.entry(finding.code.clone()).or_insert_with(|| CodeCount {
-                    code: finding.code.clone(),
-                    severity: finding.severity,
-                    registries: 0,
-                    findings: 0,
-                });
-                count.severity = count.severity.max(finding.severity);
-                count.findings += 1;
-                count.registries += usize::from(here.insert(&finding.code));
-            }
+/// Counts codes, registry by registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CodeCounter(BTreeMap<Code, CodeCount>);
+
+impl CodeCounter {
+    /// Counts the findings of one more registry.
+    pub fn add(&mut self, registry: &RegistryReport) {
+        let mut here = BTreeSet::new();
+        for finding in &registry.findings {
+            let count = self.0.entry(finding.code.clone()).or_insert_with(|| CodeCount {
+                code: finding.code.clone(),
+                severity: finding.severity,
+                registries: 0,
+                findings: 0,
+            });
+            count.severity = count.severity.max(finding.severity);
+            count.findings += 1;
+            count.registries += usize::from(here.insert(&finding.code));
         }
-        let mut counts: Vec<CodeCount> = counts.into_values().collect();
+    }
+
+    /// The counts, the worst and most frequent first.
+    pub fn counts(self) -> Vec<CodeCount> {
+        let mut counts: Vec<CodeCount> = self.0.into_values().collect();
         counts.sort_by(|a, b| (b.severity, b.registries, &a.code).cmp(&(a.severity, a.registries, &b.code)));
         counts
     }

@@ -209,19 +209,37 @@ impl Report {
 impl Summary {
     /// Counts verdicts and severities.
     pub fn of(registries: &[RegistryReport]) -> Self {
+        let mut summary = Self::default();
+        registries.iter().for_each(|registry| summary.add(registry));
+        summary
+    }
+
+    /// Counts one more registry.
+    pub fn add(&mut self, registry: &RegistryReport) {
         use super::finding::Severity;
-        let verdicts = |verdict| registries.iter().filter(|r| r.verdict == verdict).count();
-        let severities =
-            |severity| registries.iter().flat_map(|r| &r.findings).filter(|f| f.severity == severity).count();
-        Self {
-            registries: registries.len(),
-            blocked: verdicts(Verdict::Blocked),
-            degraded: verdicts(Verdict::Degraded),
-            healthy: verdicts(Verdict::Healthy),
-            unknown: verdicts(Verdict::Unknown),
-            errors: severities(Severity::Error),
-            warnings: severities(Severity::Warning),
-            infos: severities(Severity::Info),
+        self.registries += 1;
+        match registry.verdict {
+            Verdict::Blocked => self.blocked += 1,
+            Verdict::Degraded => self.degraded += 1,
+            Verdict::Healthy => self.healthy += 1,
+            Verdict::Unknown => self.unknown += 1,
+        }
+        for finding in &registry.findings {
+            match finding.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+                Severity::Info => self.infos += 1,
+            }
+        }
+    }
+
+    /// Findings of at least a severity.
+    pub fn findings_from(&self, severity: super::finding::Severity) -> usize {
+        use super::finding::Severity;
+        match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.errors + self.warnings,
+            Severity::Info => self.errors + self.warnings + self.infos,
         }
     }
 }

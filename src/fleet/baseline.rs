@@ -108,7 +108,7 @@ impl BaselineRun {
         findings.retain(|finding| {
             let known = self.left.get_mut(&identity(registry, finding));
             // Each finding of the baseline stands for one: two alike today, where there was one, are one new.
-            let same = known.and_then(|severities| severities.pop()).is_some_and(|then| finding.severity <= then);
+            let same = known.and_then(Vec::pop).is_some_and(|then| finding.severity <= then);
             self.known += usize::from(same);
             self.new += usize::from(!same);
             !same

@@ -1,6 +1,7 @@
 //! The inventory by ARM's lists, subscription by subscription, where Resource Graph is denied.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use futures::StreamExt;
 
@@ -37,7 +38,7 @@ impl Run<'_> {
     pub(super) async fn by_lists(
         &self,
         subscriptions: &Subscriptions,
-        sink: &mut impl AsyncFnMut(Batch),
+        sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
     ) -> InventoryOutcome {
         let mut outcome = InventoryOutcome { graph_denied: true, ..InventoryOutcome::default() };
         let (finished, open): (Vec<_>, Vec<_>) =
@@ -57,7 +58,9 @@ impl Run<'_> {
             }
             if !read.registries.is_empty() {
                 let facts = self.surrounded(read.registries, &read.tables);
-                sink(Batch { facts, ends: complete.then_some(read.name.id) }).await;
+                if sink(Batch { facts, ends: complete.then_some(read.name.id) }).await.is_break() {
+                    return outcome;
+                }
             }
             self.progress.judged(count);
         }
@@ -103,7 +106,8 @@ impl Run<'_> {
         registries: &[RegistryConfig],
         table: &mut Table<HashMap<String, crate::facts::network::PrivateEndpoint>>,
     ) {
-        let has = |r: &RegistryConfig| !matches!(&r.private_endpoint_connections, Known::Known(list) if list.is_empty());
+        let has =
+            |r: &RegistryConfig| !matches!(&r.private_endpoint_connections, Known::Known(list) if list.is_empty());
         if !registries.iter().any(has) {
             return;
         }

@@ -1,6 +1,7 @@
 //! The inventory by Resource Graph.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -13,16 +14,16 @@ use super::scope::Subscriptions;
 use super::subnet_rules::SubnetRules;
 use super::tables::{Kinds, Table, Tables, take_below, take_endpoint, take_network, take_plan, zones_of};
 use super::{Batch, InventoryOutcome, Run, Scope, is_denied, queries, unread};
+use crate::facts::RegistryConfig;
 use crate::facts::audit::UnreadScope;
 use crate::facts::config::SubscriptionName;
-use crate::facts::RegistryConfig;
 
 impl Run<'_> {
     /// The whole inventory; an error means that Resource Graph is denied, and nothing was given to the sink.
     pub(super) async fn by_graph(
         &self,
         subscriptions: &mut Subscriptions,
-        sink: &mut impl AsyncFnMut(Batch),
+        sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
     ) -> Result<InventoryOutcome, ReadError> {
         let scope = subscriptions.scope();
         let mut outcome = InventoryOutcome::default();
@@ -75,7 +76,7 @@ impl Run<'_> {
         &self,
         mut receiver: mpsc::Receiver<Vec<Value>>,
         mut tables: Tables,
-        sink: &mut impl AsyncFnMut(Batch),
+        sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
     ) -> Vec<UnreadScope> {
         let mut odd = Vec::new();
         let mut rules = SubnetRules::default();
@@ -87,7 +88,10 @@ impl Run<'_> {
                 tables.complete(registry);
             }
             if !registries.is_empty() {
-                sink(Batch { facts: self.surrounded(registries, &tables), ends: None }).await;
+                let facts = self.surrounded(registries, &tables);
+                if sink(Batch { facts, ends: None }).await.is_break() {
+                    return odd;
+                }
             }
             self.progress.judged(count);
         }

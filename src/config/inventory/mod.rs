@@ -12,6 +12,7 @@ mod tables;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -151,7 +152,7 @@ impl Progress {
     }
 }
 
-/// Lists registries and gives them to `sink`, batch by batch; the next pages are read while it works.
+/// Lists registries and gives them to `sink`, batch by batch, until it breaks; the next pages are read while it works.
 ///
 /// # Errors
 /// [`InventoryError`] if there is nothing to list at all. What fails later stands in the outcome.
@@ -159,7 +160,7 @@ pub async fn inventory(
     request: &InventoryRequest,
     session: &Session,
     progress: &Progress,
-    mut sink: impl AsyncFnMut(Batch),
+    mut sink: impl AsyncFnMut(Batch) -> ControlFlow<()>,
 ) -> Result<InventoryOutcome, InventoryError> {
     session.token(&request.cloud.resource_manager_audience).await.map_err(InventoryError::SignIn)?;
     let arm = Arm::of_inventory(session, request.deadline, request.max_in_flight);
@@ -192,7 +193,10 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    async fn whole(&self, sink: &mut impl AsyncFnMut(Batch)) -> Result<InventoryOutcome, InventoryError> {
+    async fn whole(
+        &self,
+        sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
+    ) -> Result<InventoryOutcome, InventoryError> {
         let mut subscriptions = Subscriptions::of(self).await?;
         match Box::pin(self.by_graph(&mut subscriptions, sink)).await {
             Ok(outcome) => Ok(outcome),

@@ -125,11 +125,7 @@ pub(super) fn take_endpoint(rows: &mut HashMap<String, PrivateEndpoint>, row: &V
 }
 
 /// Takes a network and its subnets.
-pub(super) fn take_network(
-    subnets: &mut HashMap<String, Subnet>,
-    networks: &mut Vec<VirtualNetworkRead>,
-    row: &Value,
-) {
+pub(super) fn take_network(subnets: &mut HashMap<String, Subnet>, networks: &mut Vec<VirtualNetworkRead>, row: &Value) {
     let fields = Fields::of(row);
     let Some(id) = fields.id("id") else { return };
     for document in fields.list("subnets") {
@@ -161,7 +157,8 @@ pub(super) fn zones_of(rows: &[Value]) -> Vec<PrivateDnsZone> {
     let mut zones: Vec<PrivateDnsZone> =
         rows.iter().filter(|row| of(row).is_some_and(|id| !is_link(&id))).filter_map(zone).collect();
     for zone in &mut zones {
-        let own = rows.iter().filter(|row| of(row).is_some_and(|id| is_link(&id) && id.parent().as_ref() == Some(&zone.id)));
+        let own =
+            rows.iter().filter(|row| of(row).is_some_and(|id| is_link(&id) && id.parent().as_ref() == Some(&zone.id)));
         let links: Vec<_> = own.filter_map(link).collect();
         // A row may be missing, but a link that is shown exists.
         zone.links = if links.is_empty() {

@@ -59,7 +59,7 @@ impl Policy {
             let entry = format!("severity '{code}'");
             severity.insert(pattern(&entry, code, codes)?, self::grade(&entry, grade)?);
         }
-        let suppress = file.suppress.into_iter().enumerate();
+        let suppress = file.suppress.iter().enumerate();
         let suppress = suppress.map(|(index, entry)| suppression(index, entry, codes)).collect::<Result<_, _>>()?;
         let broad_rule_prefix = file.broad_rule_prefix.map(prefix).transpose()?;
         Ok(Self {
@@ -121,7 +121,7 @@ fn pattern(entry: &str, text: &str, codes: &[&str]) -> Result<CodePattern, Polic
     (exists && shaped).then_some(pattern).ok_or_else(unknown)
 }
 
-fn suppression(index: usize, written: FileSuppression, codes: &[&str]) -> Result<Suppression, PolicyError> {
+fn suppression(index: usize, written: &FileSuppression, codes: &[&str]) -> Result<Suppression, PolicyError> {
     let entry = format!("suppress #{}", index + 1);
     let code = pattern(&entry, &written.code, codes)?;
     if written.reason.trim().is_empty() {

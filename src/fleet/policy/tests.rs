@@ -169,7 +169,7 @@ fn a_report_is_its_own_baseline_in_both_forms() {
     for registry in &report().registries {
         let mut line = serde_json::to_value(registry).unwrap();
         line["kind"] = "RegistryReport".into();
-        lines += &format!("{line}\n");
+        lines.extend([line.to_string(), "\n".to_owned()]);
     }
     for text in [json, lines.into_bytes()] {
         let baseline = Baseline::parse(&text).unwrap();

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use time::macros::datetime;
 
 use super::*;
-use crate::facts::audit::{Audit, BaselineOutcome, PolicyNotice, PolicyNoticeKind, PolicyOutcome, UnreadScope};
+use crate::facts::audit::{
+    Audit, BaselineOutcome, CodeCounter, PolicyNotice, PolicyNoticeKind, PolicyOutcome, UnreadScope,
+};
 use crate::facts::report::{RegistryReport, Report, UnknownFact};
 use crate::facts::{Code, Confidence, Evidence, Fix, Source};
 
@@ -36,7 +38,8 @@ fn fleet() -> Report {
             registry("tailwind", Verdict::Healthy, Vec::new()),
         ],
     );
-    let codes = Audit::count_codes(&report.registries);
+    let mut codes = CodeCounter::default();
+    report.registries.iter().for_each(|registry| codes.add(registry));
     *report.audit_mut() = Audit {
         subscriptions: 2,
         unread: vec![UnreadScope {
@@ -45,7 +48,7 @@ fn fleet() -> Report {
             why: "403 AuthorizationFailed".to_owned(),
             needs: Some("Microsoft.ContainerRegistry/registries/read".to_owned()),
         }],
-        codes,
+        codes: codes.counts(),
         policy: Some(PolicyOutcome {
             suppressed: 1,
             regraded: 0,

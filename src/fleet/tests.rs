@@ -1,0 +1,345 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use super::*;
+use crate::config::Session;
+use crate::config::fake_arm::{Asked, FakeArm, Reply};
+use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress};
+use crate::facts::report::RegistryReport;
+use crate::fleet::resume::{Resume, ResumeError};
+use crate::reconcile::Options;
+
+const ONE: &str = "11111111-1111-1111-1111-111111111111";
+const TWO: &str = "22222222-2222-2222-2222-222222222222";
+const GRAPH: &str = "/providers/Microsoft.ResourceGraph/resources";
+/// Rows of a page of the fake graph: fewer than asked for, so that small worlds have several pages.
+const ROWS: usize = 3;
+
+/// Eight registries in two subscriptions: open ones, one sealed, one with a private endpoint, one with a subnet rule
+/// that rows do not show.
+#[derive(Clone)]
+struct World {
+    registries: Vec<Value>,
+    endpoints: Vec<Value>,
+    /// Subscriptions that this sign-in may not read.
+    forbidden: Vec<&'static str>,
+    graph_denied: bool,
+}
+
+fn id(subscription: &str, name: &str) -> String {
+    format!("/subscriptions/{subscription}/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/{name}")
+}
+
+fn registry(subscription: &str, name: &str, properties: impl Into<Value>) -> Value {
+    let mut all = json!({ "loginServer": format!("{name}.azurecr.io"), "provisioningState": "Succeeded",
+        "publicNetworkAccess": "Enabled", "networkRuleBypassOptions": "AzureServices", "dataEndpointEnabled": true,
+        "networkRuleSet": { "defaultAction": "Allow", "ipRules": [] }, "privateEndpointConnections": [] });
+    all.as_object_mut().unwrap().extend(properties.into().as_object().unwrap().clone());
+    json!({ "id": id(subscription, name), "name": name, "type": "microsoft.containerregistry/registries",
+        "location": "westeurope", "tags": { "env": if name.contains("dev") { "dev" } else { "prod" } },
+        "sku": { "name": "Premium", "tier": "Premium" }, "properties": all })
+}
+
+impl World {
+    fn new() -> Self {
+        let endpoint =
+            format!("/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe");
+        let connection = json!({ "id": format!("{}/privateEndpointConnections/c", id(ONE, "private1")), "properties": {
+            "privateEndpoint": { "id": endpoint }, "provisioningState": "Succeeded",
+            "privateLinkServiceConnectionState": { "status": "Approved" } } });
+        let mut registries: Vec<Value> = (1..=5).map(|n| registry(ONE, &format!("devreg{n}"), json!({}))).collect();
+        registries.push(registry(
+            ONE,
+            "private1",
+            json!({ "publicNetworkAccess": "Disabled",
+            "networkRuleSet": { "defaultAction": "Deny", "ipRules": [] }, "privateEndpointConnections": [connection] }),
+        ));
+        registries.push(registry(
+            TWO,
+            "sealed1",
+            json!({ "publicNetworkAccess": "Disabled",
+            "networkRuleSet": { "defaultAction": "Deny", "ipRules": [] } }),
+        ));
+        registries.push(registry(
+            TWO,
+            "subnets1",
+            json!({
+            "networkRuleSet": { "defaultAction": "Deny", "ipRules": [] } }),
+        ));
+        let configuration = json!({ "properties": { "privateIPAddress": "10.1.0.4", "privateLinkConnectionProperties": {
+            "requiredMemberName": "registry", "fqdns": ["private1.azurecr.io"] } } });
+        let row = json!({ "id": endpoint, "name": "pe", "type": "microsoft.network/privateendpoints",
+            "location": "westeurope", "ipConfigurations": [configuration], "properties": { "networkInterfaces": [],
+            "subnet": { "id": format!("/subscriptions/{ONE}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/s") } } });
+        Self { registries, endpoints: vec![row], forbidden: Vec::new(), graph_denied: false }
+    }
+
+    fn answer(&self, asked: &Asked) -> Reply {
+        let path = asked.path();
+        if path == GRAPH {
+            return self.graph(&serde_json::from_slice(&asked.body).unwrap());
+        }
+        if path == "/subscriptions" {
+            let all = [ONE, TWO].map(|s| json!({ "subscriptionId": s, "displayName": format!("Name of {s}") }));
+            return Reply::ok(&json!({ "value": all }));
+        }
+        let subscription = path.split('/').nth(2).unwrap_or_default();
+        if self.forbidden.contains(&subscription) {
+            return Reply::error(
+                403,
+                "AuthorizationFailed",
+                "does not have authorization to perform action \
+                'Microsoft.ContainerRegistry/registries/read' over scope '/x'",
+            );
+        }
+        let own = self.registries.iter().filter(|r| r["id"].as_str().unwrap().contains(subscription));
+        if path.to_ascii_lowercase().ends_with("/providers/microsoft.containerregistry/registries") {
+            return Reply::ok(&json!({ "value": own.map(with_rules).collect::<Vec<_>>() }));
+        }
+        match own.into_iter().find(|r| r["id"].as_str().unwrap().eq_ignore_ascii_case(path)) {
+            Some(registry) => Reply::ok(&with_rules(registry)),
+            None => Reply::error(404, "ResourceNotFound", "not found"),
+        }
+    }
+
+    fn graph(&self, body: &Value) -> Reply {
+        if self.graph_denied {
+            return Reply::error(403, "AuthorizationFailed", "no Resource Graph for you");
+        }
+        let query = body["query"].as_str().unwrap();
+        let scope: Vec<&str> = body["subscriptions"]
+            .as_array()
+            .map_or_else(|| vec![ONE, TWO], |ids| ids.iter().map(|id| id.as_str().unwrap()).collect());
+        let readable: Vec<&str> = scope.into_iter().filter(|id| !self.forbidden.contains(id)).collect();
+        let visible = |row: &&Value| readable.iter().any(|id| row["id"].as_str().unwrap().contains(id));
+        let rows: Vec<Value> = if query.contains("type =~ 'microsoft.containerregistry/registries'") {
+            self.registries.iter().filter(visible).cloned().collect()
+        } else if query.contains("type =~ 'microsoft.network/privateendpoints'") {
+            self.endpoints.iter().filter(visible).cloned().collect()
+        } else if query.starts_with("resourcecontainers") {
+            readable.iter().map(|id| json!({ "id": format!("/subscriptions/{id}"), "subscriptionId": id })).collect()
+        } else {
+            Vec::new()
+        };
+        let from: usize = body["options"]["$skipToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let page: Vec<Value> = rows.iter().skip(from).take(ROWS).cloned().collect();
+        let mut answer =
+            json!({ "totalRecords": rows.len(), "count": page.len(), "resultTruncated": "false", "data": page });
+        if from + ROWS < rows.len() {
+            answer["$skipToken"] = json!((from + ROWS).to_string());
+        }
+        Reply::ok(&answer)
+    }
+}
+
+/// As ARM shows a registry at a version with subnet rules.
+fn with_rules(row: &Value) -> Value {
+    let mut document = row.clone();
+    if document["name"] == "subnets1" {
+        let subnet = format!(
+            "/subscriptions/{TWO}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/subnets/nodes"
+        );
+        document["properties"]["networkRuleSet"]["virtualNetworkRules"] =
+            json!([{ "action": "Allow", "virtualNetworkSubnetResourceId": subnet }]);
+    } else {
+        document["properties"]["networkRuleSet"]["virtualNetworkRules"] = json!([]);
+    }
+    document
+}
+
+fn request(cloud: crate::facts::Cloud) -> AuditRequest<'static> {
+    AuditRequest {
+        inventory: InventoryRequest {
+            cloud,
+            scope: InventoryScope::Subscriptions(vec![ONE.to_owned(), TWO.to_owned()]),
+            deadline: Duration::from_secs(60),
+            max_in_flight: 8,
+            finished: BTreeSet::new(),
+        },
+        filter: Filter::default(),
+        options: Options { audit: true, ..Options::at(datetime!(2026-11-24 12:00 UTC)) },
+        prober: None,
+        max_probes: 1,
+    }
+}
+
+struct Audited {
+    outcome: InventoryOutcome,
+    registries: Vec<RegistryReport>,
+    asked: Vec<Asked>,
+}
+
+impl Audited {
+    fn names(&self) -> Vec<&str> {
+        self.registries.iter().map(|r| r.name.as_str()).collect()
+    }
+
+    fn has(&self, name: &str, code: &str) -> bool {
+        self.registries.iter().any(|r| r.name == name && r.findings.iter().any(|f| f.code.as_str() == code))
+    }
+}
+
+async fn run(
+    answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    change: impl FnOnce(&mut AuditRequest<'static>),
+    resume: Option<&mut Resume>,
+) -> Audited {
+    let arm = FakeArm::start(answer).await;
+    let mut request = request(arm.cloud());
+    change(&mut request);
+    let session = Session::signed_in(arm.cloud(), "token");
+    let mut registries = Vec::new();
+    let take = |registry: RegistryReport| -> Result<(), ()> {
+        registries.push(registry);
+        Ok(())
+    };
+    let outcome = audit(&request, &session, &Progress::default(), resume, take).await.unwrap();
+    by_severity(&mut registries);
+    Audited { outcome, registries, asked: arm.asked() }
+}
+
+async fn of(world: World) -> Audited {
+    run(move |asked| world.answer(asked), |_| {}, None).await
+}
+
+#[tokio::test]
+async fn the_graph_gives_every_registry_with_what_it_refers_to() {
+    let audited = of(World::new()).await;
+    assert_eq!(audited.registries.len(), 8);
+    assert_eq!((audited.outcome.subscriptions, audited.outcome.unread.len()), (2, 0));
+    assert!(audited.has("sealed1", "private-link/none-while-public-disabled"), "{:?}", audited.registries);
+    assert!(!audited.has("private1", "private-link/none-while-public-disabled"));
+    assert!(!audited.has("private1", "private-link/endpoint-gone"));
+    assert_eq!(audited.registries.first().map(|r| r.name.as_str()), Some("sealed1"), "the worst first");
+}
+
+#[tokio::test]
+async fn subnet_rules_are_asked_of_arm_only_where_the_verdict_hangs_on_them() {
+    let audited = of(World::new()).await;
+    let arm: Vec<&str> = audited.asked.iter().map(Asked::path).filter(|path| *path != GRAPH).collect();
+    assert_eq!(arm, [id(TWO, "subnets1")]);
+    assert!(!audited.has("subnets1", "firewall/nobody-allowed"), "the rule that the row hides lets somebody in");
+    let mut without = World::new();
+    without.registries.retain(|r| r["name"] != "subnets1");
+    without.registries.push(registry(TWO, "nobody1", json!({ "networkRuleSet": { "defaultAction": "Deny" } })));
+    assert!(of(without).await.has("nobody1", "firewall/nobody-allowed"), "the same row without a rule");
+}
+
+#[tokio::test]
+async fn requests_do_not_grow_with_registries_but_with_pages() {
+    let graph = |audited: &Audited| audited.asked.iter().filter(|a| a.path() == GRAPH).count();
+    let few = of(World::new()).await;
+    let mut more = World::new();
+    more.registries.extend((0..90).map(|n| registry(ONE, &format!("extra{n:03}"), json!({}))));
+    let many = of(more).await;
+    assert_eq!(many.registries.len(), 98);
+    assert_eq!(graph(&many) - graph(&few), 98usize.div_ceil(ROWS) - 8usize.div_ceil(ROWS));
+}
+
+#[tokio::test]
+async fn forbidden_subscriptions_are_named_and_the_rest_is_audited() {
+    for graph_denied in [false, true] {
+        let audited = of(World { forbidden: vec![TWO], graph_denied, ..World::new() }).await;
+        assert_eq!(audited.registries.len(), 6, "graph denied: {graph_denied}");
+        let unread: Vec<&str> = audited.outcome.unread.iter().map(|u| u.scope.as_str()).collect();
+        assert_eq!((unread, audited.outcome.subscriptions), (vec![TWO], 1));
+        assert!(audited.outcome.unread[0].needs.as_deref().is_some_and(|n| n.contains("registries/read")));
+    }
+}
+
+#[tokio::test]
+async fn where_the_graph_is_denied_lists_give_the_same_registries() {
+    let by_lists = of(World { graph_denied: true, ..World::new() }).await;
+    assert!(by_lists.outcome.graph_denied);
+    let by_graph = of(World::new()).await;
+    assert_eq!(by_lists.names(), by_graph.names());
+    assert!(!by_lists.has("subnets1", "firewall/nobody-allowed"));
+    assert!(by_lists.has("sealed1", "private-link/none-while-public-disabled"));
+}
+
+#[tokio::test]
+async fn faults_on_the_way_change_nothing_in_the_report() {
+    let clean = [of(World::new()).await, of(World { graph_denied: true, ..World::new() }).await];
+    for (clean, graph_denied) in clean.into_iter().zip([false, true]) {
+        let (world, count) = (World { graph_denied, ..World::new() }, Arc::new(AtomicUsize::new(0)));
+        let answer = move |asked: &Asked| {
+            let n = count.fetch_add(1, Ordering::SeqCst);
+            let mut reply = world.answer(asked);
+            match n % 4 {
+                0 => Reply::error(429, "RateLimiting", "slow down")
+                    .with_header("x-ms-user-quota-remaining", "0")
+                    .with_header("x-ms-user-quota-resets-after", "00:00:00"),
+                1 => Reply::error(503, "ServerBusy", "busy").with_header("Retry-After", "0"),
+                2 if n % 8 == 2 => {
+                    reply.body.truncate(reply.body.len() / 2);
+                    reply.cut = 10;
+                    reply
+                }
+                _ => reply,
+            }
+        };
+        let faulty = run(answer, |_| {}, None).await;
+        assert_eq!(faulty.registries, clean.registries, "graph denied: {graph_denied}");
+        assert_eq!(faulty.outcome.unread, clean.outcome.unread);
+        assert!(faulty.asked.len() > clean.asked.len());
+    }
+}
+
+#[tokio::test]
+async fn filters_choose_by_tag_and_by_name() {
+    let world = World::new();
+    let only = run(
+        move |asked| world.answer(asked),
+        |request| {
+            request.filter.tags = vec![("ENV".to_owned(), glob::Glob::new("dev"))];
+            request.filter.name = Some(glob::Glob::new("*reg2"));
+        },
+        None,
+    )
+    .await;
+    assert_eq!(only.names(), ["devreg2"]);
+}
+
+#[tokio::test]
+async fn a_stopped_audit_goes_on_where_it_stopped() {
+    let directory = std::env::temp_dir().join(format!("acr-doctor-resume-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("resume.jsonl");
+    let full = of(World::new()).await;
+    // The first run stops after its first page; its last line is cut off.
+    let mut resume = Resume::open(&path, "scope", |_| panic!("new")).unwrap();
+    let first: Vec<RegistryReport> = full.registries.iter().take(3).cloned().collect();
+    resume.note(&first, None).unwrap();
+    drop(resume);
+    let text = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+    let mut kept = Vec::new();
+    let mut resume = Resume::open(&path, "scope", |registry| kept.push(registry)).unwrap();
+    assert_eq!(kept, first[..2]);
+    let world = World::new();
+    let rest = run(move |asked| world.answer(asked), |_| {}, Some(&mut resume)).await;
+    assert_eq!(rest.registries.len(), 6);
+    kept.extend(rest.registries);
+    by_severity(&mut kept);
+    assert_eq!(kept, full.registries);
+    let other = Resume::open(&path, "another scope", |_| {});
+    assert!(matches!(other, Err(ResumeError::Scope { .. })));
+    resume.finish().unwrap();
+    std::fs::write(&path, "{\"kind\":\"Report\"}\n").unwrap();
+    assert!(matches!(Resume::open(&path, "scope", |_| {}), Err(ResumeError::NotOurs { .. })));
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn one_odd_row_spoils_nothing_and_is_named() {
+    let mut world = World::new();
+    world.registries[0]["properties"]["loginServer"] = json!(null);
+    let audited = of(world).await;
+    assert_eq!(audited.registries.len(), 7);
+    assert_eq!(audited.outcome.unread[0].why, "a registry without loginServer");
+}
