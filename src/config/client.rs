@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::networks::Extent;
 use super::read_error::ReadError;
 use super::reader::{NETWORK, Reader};
 use super::wire::network::service_tags;
@@ -39,7 +40,7 @@ impl Reader<'_> {
         };
         let own = async {
             if let Known::Known(Some(subnet)) = &subnet {
-                futures::join!(self.subnet(subnet, true), self.tags_for(subnet));
+                futures::join!(self.subnet(subnet, Extent::Client), self.tags_for(subnet));
             }
         };
         futures::join!(zones, own);

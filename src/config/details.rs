@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::networks::Extent;
 use super::read_error::ReadError;
 use super::reader::{Found, Reader, listed};
 use super::registry_requests::{self, Below, below};
@@ -93,7 +94,7 @@ impl Reader<'_> {
         if let Known::Known(rules) = &rules {
             join_all(rules.iter().map(|rule| async {
                 futures::join!(
-                    self.subnet(&rule.subnet, true),
+                    self.subnet(&rule.subnet, Extent::Rule),
                     self.network_of(&rule.subnet),
                     self.registration(rule.subnet.subscription()),
                 );
@@ -157,7 +158,7 @@ impl Reader<'_> {
         let diagnostics = listed(&self.arm, &format!("diagnostic settings of '{}'", id.name()), diagnostics, read);
         if let Ok(pools) = &agent_pools {
             let subnets = pools.iter().filter_map(agent_pool).filter_map(|pool| pool.subnet);
-            join_all(subnets.map(|subnet| async move { self.subnet(&subnet, false).await })).await;
+            join_all(subnets.map(|subnet| async move { self.subnet(&subnet, Extent::Endpoint).await })).await;
         }
         Parts {
             replications,

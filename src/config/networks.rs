@@ -6,9 +6,20 @@ use super::read_error::ReadError;
 use super::reader::{NETWORK, Reader};
 use super::wire::network::{route_table, security_group, subnet, virtual_network};
 use super::wire::{Fields, range};
-use crate::facts::network::{NetworkSecurityGroup, RouteTable, Subnet, SubnetRead, VirtualNetworkRead};
+use crate::facts::network::{EgressFirewall, NetworkSecurityGroup, RouteTable, Subnet, SubnetRead, VirtualNetworkRead};
 use crate::facts::{Known, ResourceId};
 use ipnet::IpNet;
+
+/// How much of a subnet decides something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The client's: everything, its way out included.
+    Client,
+    /// A rule's: its security group, routes and NAT gateway.
+    Rule,
+    /// A private endpoint's: its addresses; the rest only where network policies are enabled for private endpoints.
+    Endpoint,
+}
 
 /// A thing that exists, does not, or could not be read.
 fn optional<T>(reader: &Reader<'_>, what: &str, read: Result<Option<T>, ReadError>) -> Known<Option<T>> {
@@ -24,13 +35,12 @@ fn optional<T>(reader: &Reader<'_>, what: &str, read: Result<Option<T>, ReadErro
 }
 
 impl Reader<'_> {
-    /// Reads a subnet once. `whole`: also its security group, route table and NAT gateway; for the subnet of a private
-    /// endpoint these decide only where network policies are enabled for private endpoints.
-    pub(super) async fn subnet(&self, id: &ResourceId, whole: bool) -> SubnetRead {
+    /// Reads a subnet once.
+    pub(super) async fn subnet(&self, id: &ResourceId, extent: Extent) -> SubnetRead {
         let read = || async {
             let what = format!("subnet '{}'", id.name());
             let subnet = match self.arm.get(id.as_str(), NETWORK).await {
-                Ok(document) => Ok(Some(self.subnet_with(&document, whole).await)),
+                Ok(document) => Ok(Some(self.subnet_with(id, &document, extent).await)),
                 Err(error) => Err(error),
             };
             SubnetRead { id: id.clone(), subnet: optional(self, &what, subnet) }
@@ -38,17 +48,18 @@ impl Reader<'_> {
         self.subnets.once(&id.key(), read).await
     }
 
-    async fn subnet_with(&self, document: &serde_json::Value, whole: bool) -> Subnet {
+    async fn subnet_with(&self, id: &ResourceId, document: &serde_json::Value, extent: Extent) -> Subnet {
         let read = subnet(document);
         let mut subnet = read.subnet;
         let policies = subnet.private_endpoint_network_policies.as_deref().unwrap_or("Disabled");
-        if !whole && policies.eq_ignore_ascii_case("Disabled") {
+        if extent == Extent::Endpoint && policies.eq_ignore_ascii_case("Disabled") {
             let why = "not read: network policies are disabled for private endpoints in this subnet";
             if read.security_group.is_some() {
                 subnet.network_security_group = Known::unknown(why);
             }
             if read.route_table.is_some() {
                 subnet.route_table = Known::unknown(why);
+                subnet.egress_firewall = Known::unknown(why);
             }
             if read.nat_gateway.is_some() {
                 subnet.nat_gateway_addresses = Known::unknown("not read: private endpoints send nothing outwards");
@@ -60,6 +71,12 @@ impl Reader<'_> {
             self.route_table(read.route_table.as_ref()),
             self.nat_addresses(read.nat_gateway.as_ref()),
         );
+        // Only the client's way out matters: the registry sees it, and an IP rule must hold it.
+        subnet.egress_firewall = if extent == Extent::Client || self.request.client.subnet.as_ref() == Some(id) {
+            self.egress_firewall(id, &routes).await
+        } else {
+            Known::unknown("not read: this is not the client's subnet")
+        };
         subnet.network_security_group = group;
         subnet.route_table = routes;
         subnet.nat_gateway_addresses = nat;
@@ -76,6 +93,49 @@ impl Reader<'_> {
         let Some(id) = id else { return Known::Known(None) };
         let read = self.arm.get(id.as_str(), NETWORK).await.map(|d| route_table(&d));
         optional(self, &format!("route table '{}'", id.name()), read)
+    }
+
+    /// The Azure Firewall whose private address the default route names; its public addresses are what others see.
+    async fn egress_firewall(
+        &self,
+        subnet: &ResourceId,
+        routes: &Known<Option<RouteTable>>,
+    ) -> Known<Option<EgressFirewall>> {
+        let Known::Known(routes) = routes else {
+            return Known::unknown("the route table could not be read");
+        };
+        let default = routes.iter().flat_map(|t| &t.routes).find(|r| r.address_prefix == "0.0.0.0/0");
+        let Some(hop) = default.and_then(|r| r.next_hop_address) else { return Known::Known(None) };
+        let base = format!("/subscriptions/{}/providers/Microsoft.Network", subnet.subscription());
+        let (firewalls, publics) = (format!("{base}/azureFirewalls"), format!("{base}/publicIPAddresses"));
+        let (firewalls, publics) = futures::join!(self.arm.list(&firewalls, NETWORK), self.arm.list(&publics, NETWORK));
+        let at_hop = |d: &&serde_json::Value| {
+            let own = Fields::of(d).list("ipConfigurations").iter().map(Fields::of);
+            own.filter_map(|c| c.text("privateIPAddress")?.parse().ok()).any(|a: std::net::IpAddr| a == hop)
+        };
+        let Some(firewall) = firewalls.items.iter().find(at_hop) else {
+            return match firewalls.error {
+                Some(error) => {
+                    self.arm.note("Azure Firewalls that the default route may lead to", &error);
+                    error.known()
+                }
+                None => Known::unknown(format!(
+                    "the default route leads to {hop}, which is no Azure Firewall of the subnet's subscription"
+                )),
+            };
+        };
+        let configurations = Fields::of(firewall).list("ipConfigurations").iter().map(Fields::of);
+        let wanted: Vec<ResourceId> = configurations.filter_map(|c| c.reference("publicIPAddress")).collect();
+        let found = publics.items.iter().filter(|d| Fields::of(d).id("id").is_some_and(|id| wanted.contains(&id)));
+        let public_addresses: Vec<IpNet> = found.filter_map(public_range).collect();
+        match (publics.error, Fields::of(firewall).id("id")) {
+            (Some(error), _) if public_addresses.len() < wanted.len() => {
+                self.arm.note("the firewall's public addresses", &error);
+                error.known()
+            }
+            (_, Some(id)) => Known::Known(Some(EgressFirewall { id, public_addresses })),
+            _ => Known::unknown("the firewall's document has no id"),
+        }
     }
 
     /// The public addresses that a NAT gateway sends from. The public addresses of its group are listed beside it,

@@ -19,7 +19,7 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 30] = [
+const RIGHTS: [Right; 31] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -118,7 +118,12 @@ const RIGHTS: [Right; 30] = [
         "NAT gateways of those subnets",
         "which public address an IP rule must hold",
     ),
-    right("Microsoft.Network/publicIPAddresses/read", "a NAT gateway's public addresses", "the same"),
+    right(
+        "Microsoft.Network/azureFirewalls/read",
+        "the Azure Firewall that a default route leads to",
+        "which public address an IP rule must hold behind a firewall",
+    ),
+    right("Microsoft.Network/publicIPAddresses/read", "public addresses of a NAT gateway or a firewall", "the same"),
     right("Microsoft.Network/publicIPPrefixes/read", "a NAT gateway's public ranges", "the same"),
     right(
         "Microsoft.Network/locations/serviceTags/read",

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 
+use super::networks::Extent;
 use super::reader::{NETWORK, Reader};
 use super::wire::private_link::{EndpointDocument, endpoint, interface_addresses, zone_group};
 use crate::facts::config::ReadFailure;
@@ -75,7 +76,7 @@ impl Reader<'_> {
         );
         let network = async {
             if let Some(subnet) = &document.endpoint.subnet {
-                futures::join!(self.subnet(subnet, false), self.network_of(subnet));
+                futures::join!(self.subnet(subnet, Extent::Endpoint), self.network_of(subnet));
             }
         };
         let (interfaces, ()) = futures::join!(interfaces, network);

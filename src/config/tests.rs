@@ -1,6 +1,7 @@
 //! Whole reads against a small ARM, and documents from files.
 
 mod documents;
+mod recorded;
 
 use serde_json::{Value, json};
 

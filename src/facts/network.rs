@@ -144,6 +144,9 @@ pub struct Subnet {
     /// The route table, if any.
     #[serde(default)]
     pub route_table: Known<Option<RouteTable>>,
+    /// The Azure Firewall that the default route leads to. `Known(None)`: no such route, or another appliance.
+    #[serde(default)]
+    pub egress_firewall: Known<Option<EgressFirewall>>,
     /// Public addresses of its NAT gateway; empty: none.
     #[serde(default)]
     #[schemars(with = "Known<Vec<String>>")]
@@ -158,6 +161,17 @@ impl Subnet {
     pub fn has_registry_service_endpoint(&self) -> bool {
         self.service_endpoints.iter().any(|e| e.service.eq_ignore_ascii_case("Microsoft.ContainerRegistry"))
     }
+}
+
+/// The Azure Firewall through which a subnet's traffic leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EgressFirewall {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its public addresses: what a registry sees, and an IP rule must hold.
+    #[schemars(with = "Vec<String>")]
+    pub public_addresses: Vec<IpNet>,
 }
 
 /// A service endpoint of a subnet.

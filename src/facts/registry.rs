@@ -239,6 +239,9 @@ pub struct Replication {
     /// `status.message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Properties that this version does not know, kept as they were.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub unrecognised: serde_json::Map<String, serde_json::Value>,
 }
 
 /// A task of ACR Tasks.

@@ -270,6 +270,7 @@ impl Join {
         }
         if let Some(id) = &read.route_table {
             let table = self.by_id("microsoft.network/routetables", id).and_then(route_table);
+            subnet.egress_firewall = missing("az network firewall list");
             subnet.route_table =
                 table.map_or_else(|| missing("az network route-table show"), |t| Known::Known(Some(t)));
         }

@@ -72,6 +72,14 @@ impl<'d> Fields<'d> {
     }
 }
 
+/// The members of a document, its `properties` included, that none of these names stands for.
+pub(crate) fn rest(document: &Value, understood: &[&str]) -> Map<String, Value> {
+    let outer = document.as_object().into_iter().flatten();
+    let inner = document.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let kept = outer.chain(inner).filter(|(name, value)| !understood.contains(&name.as_str()) && !value.is_null());
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// A switch: `true`, or the text "true" in any case, as some providers write it.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
     match value {

@@ -54,6 +54,7 @@ pub(crate) fn subnet(document: &Value) -> SubnetDocument {
             private_endpoint_network_policies: fields.owned("privateEndpointNetworkPolicies"),
             network_security_group: Known::Known(None),
             route_table: Known::Known(None),
+            egress_firewall: Known::Known(None),
             nat_gateway_addresses: Known::Known(Vec::new()),
             used_addresses: Known::Known(in_use + RESERVED * ranges_v4),
         },

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::registry_parts::{connection, rule_set};
-use super::{Fields, flag, names};
+use super::{Fields, flag, names, rest};
 use crate::config::versions::{shows, shows_subnet_rules};
 use crate::facts::registry::{
     CustomerManagedKey, NetworkRuleBypassOptions, PublicNetworkAccess, RegistryConfig, Sku, Switch,
@@ -195,13 +195,8 @@ fn customer_managed_key(value: &Value, registry: Fields<'_>) -> Option<CustomerM
 
 /// Everything that became no fact, kept as it was.
 fn unrecognised(document: &Value) -> Map<String, Value> {
-    let own = document.as_object().into_iter().flatten();
-    let inner = document.get("properties").and_then(Value::as_object).into_iter().flatten();
-    own.chain(inner)
-        .filter(|(name, value)| !UNDERSTOOD.contains(&name.as_str()) && !value.is_null())
-        .filter(|(name, value)| !is_whole_fact(name, value))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    let kept = rest(document, &UNDERSTOOD).into_iter();
+    kept.filter(|(name, value)| !is_whole_fact(name, value)).collect()
 }
 
 /// Whether a composed member has nothing but what its fact holds.

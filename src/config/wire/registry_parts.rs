@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::registry::Origin;
-use super::{Fields, flag, number};
+use super::{Fields, flag, number, rest};
 use crate::config::versions::shows_subnet_rules;
 use crate::facts::registry::{
     AgentPool, ConnectionStatus, DefaultAction, IpRule, NetworkRuleSet, PrivateEndpointConnection, PrivateLinkResource,
@@ -90,6 +90,10 @@ pub(crate) fn replication(value: &Value, origin: Origin<'_>) -> Option<Replicati
             .map_or_else(|| Known::unknown("no provisioningState"), Known::Known),
         display_status: status.owned("displayStatus"),
         message: status.owned("message"),
+        unrecognised: rest(
+            value,
+            &["id", "name", "location", "properties", "regionEndpointEnabled", "provisioningState"],
+        ),
     })
 }
 
