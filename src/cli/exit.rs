@@ -20,6 +20,9 @@ pub(super) const USAGE: u8 = 2;
 /// The diagnosis could not be completed.
 pub(super) const INCOMPLETE: u8 = 3;
 
+/// Interrupted by Ctrl-C (128 + SIGINT, as shells have it).
+pub(super) const INTERRUPTED: u8 = 130;
+
 /// How a command ended that could do its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -29,6 +32,8 @@ pub(super) enum Outcome {
     Findings,
     /// Too little could be known.
     Incomplete,
+    /// Ctrl-C: what was known has been printed.
+    Interrupted,
 }
 
 impl Outcome {
@@ -88,6 +93,32 @@ pub(super) enum Failure {
         /// Another's.
         second: String,
     },
+    /// The registry's name is none.
+    #[error("{0}")]
+    Reference(#[from] crate::facts::reference::ReferenceError),
+    /// The registry's name makes no host name.
+    #[error("{0}")]
+    Name(#[from] crate::facts::NameError),
+    /// `--cloud` is neither a name nor a file.
+    #[error("{0}")]
+    Cloud(String),
+    /// Neither `--name` nor `--subscription`.
+    #[error("{0}")]
+    Missing(&'static str),
+    /// A document is not one of ARM's.
+    #[error(transparent)]
+    Document(#[from] crate::config::DocumentError),
+    /// A snapshot could not be saved.
+    #[error("cannot save '{}'", path.display())]
+    Save {
+        /// Where.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The runtime could not be started.
+    #[error("cannot start")]
+    Start(#[source] io::Error),
     /// `--query` is no JMESPath expression.
     #[error("--query is not a JMESPath expression: {0}")]
     Query(String),
@@ -107,8 +138,15 @@ impl Failure {
             | Self::Snapshot { .. }
             | Self::NoSnapshot { .. }
             | Self::Clouds { .. }
+            | Self::Reference(_)
+            | Self::Name(_)
+            | Self::Cloud(_)
+            | Self::Missing(_)
+            | Self::Document(_)
+            | Self::Save { .. }
             | Self::Query(_)
             | Self::QueryRun(_) => USAGE,
+            Self::Start(_) => INCOMPLETE,
             // Whoever reads has seen enough (`… | head`).
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
             Self::Write(_) => INCOMPLETE,
@@ -127,6 +165,7 @@ pub(super) fn code(result: Result<Outcome, Failure>) -> ExitCode {
         Ok(Outcome::Healthy) => ExitCode::from(HEALTHY),
         Ok(Outcome::Findings) => ExitCode::from(FINDINGS),
         Ok(Outcome::Incomplete) => ExitCode::from(INCOMPLETE),
+        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(failure) => {
             let code = failure.code();
             if code != HEALTHY {

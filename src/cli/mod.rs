@@ -1,11 +1,15 @@
 //! Parses, wires and prints; no knowledge of Azure.
 
 pub mod args;
+mod check;
+mod config;
 mod exit;
 mod log;
 mod output;
+mod probe;
 mod reconcile;
 mod snapshot_file;
+mod target;
 
 use std::process::ExitCode;
 
@@ -27,6 +31,19 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let output = output::Output::of(&arguments.global)?;
     match &arguments.command {
+        Command::Check(check) => block_on(check::run(check, &output))?,
+        Command::Config(config) => block_on(config::run(config, &output))?,
+        Command::Probe(probe) => block_on(probe::run(probe, &output))?,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &output),
     }
+}
+
+/// Runs a command that waits for the network.
+fn block_on<T>(command: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::Start)?;
+    let result = runtime.block_on(command);
+    // A name server that hangs in the system's own resolver must not hold up the end.
+    runtime.shutdown_background();
+    Ok(result)
 }

@@ -20,6 +20,7 @@ pub(super) struct Output {
     format: Format,
     query: Option<Expression<'static>>,
     style: Style,
+    quiet: bool,
 }
 
 impl Output {
@@ -27,7 +28,7 @@ impl Output {
     pub(super) fn of(global: &GlobalArguments) -> Result<Self, Failure> {
         let compile = |text: &String| jmespath::compile(text).map_err(|e| Failure::Query(one_line(&e)));
         let query = global.query.as_ref().map(compile).transpose()?;
-        Ok(Self { format: global.output, query, style: style(global.no_color) })
+        Ok(Self { format: global.output, query, style: style(global.no_color), quiet: global.only_show_errors })
     }
 
     /// Writes a report; `table` draws it for a person.
@@ -42,6 +43,14 @@ impl Output {
             }
         };
         write(&text)
+    }
+
+    /// Says something on standard error that is no part of the result.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(io::stderr(), "{}", report::terminal::sanitise(text));
+        }
     }
 
     fn queried(&self, document: Value) -> Result<Value, Failure> {

@@ -1,13 +1,14 @@
 //! Snapshots on disk: bounded, one sentence for each mistake.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::facts::snapshot::SnapshotFacts;
 use crate::facts::{ConfigFacts, ProbeFacts, Snapshot, SnapshotError};
 
 use super::exit::Failure;
+use super::output::Output;
 
 /// More than the snapshot of a subscription with thousands of registries needs.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -79,4 +80,15 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Saves facts as a snapshot, and says on standard error where.
+pub(super) fn save<F: SnapshotFacts>(facts: F, path: &Path, output: &Output) -> Result<(), Failure> {
+    let failed = |source| Failure::Save { path: path.to_owned(), source };
+    let snapshot = Snapshot::new(facts, time::OffsetDateTime::now_utc());
+    let mut text = serde_json::to_vec_pretty(&snapshot).map_err(|e| failed(io::Error::other(e)))?;
+    text.push(b'\n');
+    fs::write(path, text).map_err(failed)?;
+    output.note(&format!("saved {}", path.display()));
+    Ok(())
 }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cloud;
 pub mod config;
 pub mod dns;
+pub mod endpoints;
 pub mod finding;
 pub mod http;
 pub mod image;

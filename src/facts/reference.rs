@@ -46,14 +46,6 @@ pub enum ReferenceError {
         "'{0}' is no registry's resource id; expected /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.ContainerRegistry/registries/<name>"
     )]
     ForeignId(String),
-    /// A private link name, which no client should use: the certificate does not cover it.
-    #[error("'{given}' is the name behind private link; use the login server, '{login_server}'")]
-    PrivateLinkName {
-        /// As given.
-        given: String,
-        /// The login server that was probably meant.
-        login_server: String,
-    },
     /// None of these.
     #[error(
         "'{0}' names no registry; expected a name (5 to 50 letters and digits), a login server such as 'myregistry.azurecr.io', or a resource id"
@@ -85,10 +77,6 @@ impl FromStr for RegistryReference {
             return host.parse().map(Self::Name).map_err(|_| ReferenceError::Nonsense(shown()));
         }
         let server: LoginServer = host.parse().map_err(|_| ReferenceError::Nonsense(shown()))?;
-        if server.labels().any(|label| label == "privatelink") {
-            let login_server = server.as_str().replacen(".privatelink.", ".", 1);
-            return Err(ReferenceError::PrivateLinkName { given: shown(), login_server });
-        }
         Ok(Self::LoginServer(server))
     }
 }
@@ -171,8 +159,8 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(expected(&error), "{text}: {error:?}");
         }
-        let error = read("myreg.privatelink.azurecr.io").unwrap_err();
-        assert!(error.to_string().ends_with("use the login server, 'myreg.azurecr.io'"), "{error}");
+        // Nobody should use it, and a finding says why: dns/privatelink-name-used.
+        assert!(read("myreg.privatelink.azurecr.io").is_ok());
     }
 
     proptest::proptest! {

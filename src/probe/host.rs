@@ -213,7 +213,7 @@ fn host_kind() -> HostKind {
 }
 
 /// The host's addresses; loopback and link-local left out.
-fn own_addresses() -> Vec<IpNet> {
+pub fn own_addresses() -> Vec<IpNet> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let mut addresses: Vec<IpNet> = interfaces
         .into_iter()

@@ -1,0 +1,142 @@
+//! `check`: both halves side by side, joined.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use time::OffsetDateTime;
+
+use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
+use crate::facts::endpoints::endpoints;
+use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Secret};
+use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Quiet, Recorder};
+use crate::reconcile::{Options, reconcile};
+use crate::report;
+
+use super::args::{CheckArguments, VantageArguments};
+use super::exit::{Failure, Outcome};
+use super::output::Output;
+use super::reconcile::decided;
+use super::snapshot_file::save;
+use super::target::{Aim, aim};
+
+/// Requests to ARM at once.
+pub(super) const MAX_IN_FLIGHT: usize = 16;
+
+pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
+    let asked = arguments.registry.name.as_deref().ok_or(Failure::Missing("check needs a registry: --name NAME"))?;
+    let aim = aim(asked, arguments.registry.cloud.as_deref())?;
+    let http = http_settings(&arguments.vantage);
+    let session = Session::new(aim.cloud.clone(), http, arguments.registry.tenant.clone())
+        .for_subscription(arguments.registry.subscription.clone());
+    let request = probe_request(&aim, &arguments.vantage);
+    let recorder = Recorder::new(&request);
+    let reading = read(arguments, &aim, session.clone()).shared();
+    let tokens = SessionTokens(session);
+    let looking =
+        probe::run_recorded(&request, planned(reading.clone(), aim.cloud.clone()), Some(&tokens), &Quiet, &recorder);
+    let both = async { tokio::join!(reading.clone(), looking) };
+    let (config, probe, interrupted) = tokio::select! {
+        (config, probe) = both => (config, probe, false),
+        _ = tokio::signal::ctrl_c() => {
+            let config = reading.peek().cloned().unwrap_or_else(|| ConfigFacts::not_read(aim.cloud.clone(), "interrupted"));
+            (config, recorder.snapshot(), true)
+        }
+    };
+    let outcome = tell(arguments, &config, &probe, output)?;
+    save_both(arguments.save.as_deref(), config, probe, output)?;
+    Ok(if interrupted { Outcome::Interrupted } else { outcome })
+}
+
+fn tell(
+    arguments: &CheckArguments,
+    config: &ConfigFacts,
+    probe: &ProbeFacts,
+    output: &Output,
+) -> Result<Outcome, Failure> {
+    let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
+    let report = reconcile(config, std::slice::from_ref(probe), &options);
+    output.report(&report, |style| report::table(&report, style))?;
+    Ok(Outcome::of(&report, arguments.verdict.fail_on, decided(config)))
+}
+
+/// The configuration, once for all who wait for it.
+fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Session) -> BoxFuture<'a, ConfigFacts> {
+    let vantage = &arguments.vantage;
+    let request = ReadRequest {
+        cloud: aim.cloud.clone(),
+        target: Target::Registry(aim.reference.clone()),
+        subscription: arguments.registry.subscription.clone(),
+        resource_group: arguments.registry.resource_group.clone(),
+        client: ClientHints {
+            subnet: vantage.subnet.clone(),
+            vnet: vantage.vnet.clone(),
+            addresses: probe::host::own_addresses(),
+            azure_vm: None,
+        },
+        deadline: vantage.timeout,
+        max_in_flight: MAX_IN_FLIGHT,
+    };
+    async move { config::read(&request, &session).await }.boxed()
+}
+
+/// What the probe looks at besides the login server, as soon as the configuration tells.
+fn planned<'a>(reading: Shared<BoxFuture<'a, ConfigFacts>>, cloud: Cloud) -> BoxFuture<'a, Vec<PlannedEndpoint>> {
+    async move {
+        let config = reading.await;
+        let all = config.registries.iter().flat_map(|registry| endpoints(registry, &cloud));
+        all.map(|e| PlannedEndpoint { host: e.host, role: e.role, region: e.region }).collect()
+    }
+    .boxed()
+}
+
+/// The arguments as the probe wants them.
+pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> ProbeRequest {
+    ProbeRequest {
+        asked: aim.asked.clone(),
+        timeout: vantage.timeout,
+        proxy: vantage.proxy.clone(),
+        ca_file: vantage.ca_file.clone(),
+        dns_server: vantage.dns_server,
+        image: vantage.image.clone(),
+        subnet: vantage.subnet.clone(),
+        vnet: vantage.vnet.clone(),
+        egress_ip: vantage.egress_ip,
+        imds: vantage.imds,
+        runtime_root: vantage.runtime_root.clone(),
+        ..ProbeRequest::new(aim.login_server.clone(), aim.cloud.clone())
+    }
+}
+
+/// The arguments as the ARM side wants them.
+pub(super) fn http_settings(vantage: &VantageArguments) -> HttpSettings {
+    HttpSettings {
+        ca_file: vantage.ca_file.clone(),
+        proxy: vantage.proxy.clone(),
+        connect_timeout: vantage.timeout.mul_f64(0.45),
+    }
+}
+
+/// The ARM side's sign-in, as the probe asks for it.
+pub(super) struct SessionTokens(pub(super) Session);
+
+impl EntraTokens for SessionTokens {
+    fn token<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<Secret, String>> {
+        async move { self.0.token(audience).await.map_err(|e| e.to_string()) }.boxed()
+    }
+}
+
+/// `--save FILE`: the halves go into FILE.config.json and FILE.probe.json, for `reconcile` anywhere.
+fn save_both(file: Option<&Path>, config: ConfigFacts, probe: ProbeFacts, output: &Output) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    save(config, &beside(file, ".config.json"), output)?;
+    save(probe, &beside(file, ".probe.json"), output)
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let stem = if file.extension().is_some_and(|e| e == "json") { file.with_extension("") } else { file.to_owned() };
+    let mut name: OsString = stem.into_os_string();
+    name.push(suffix);
+    name.into()
+}
