@@ -44,6 +44,22 @@ pub struct DockerDaemon {
     pub running: Known<DockerInfo>,
     /// Its proxy by files.
     pub configured: DaemonProxy,
+    /// What the daemon itself met at the registry: `GET /distribution/<login server>/<image>/json` of its API lets it ask
+    /// from where it runs (another VM, another namespace).
+    #[serde(default)]
+    pub registry_answer: Known<DaemonAnswer>,
+}
+
+/// What the registry answered to the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DaemonAnswer {
+    /// The daemon's words, sanitised and without any secret; empty where it got the manifest.
+    #[serde(default)]
+    pub message: String,
+    /// "client with IP 'A' is not allowed access" in them: the address that the registry saw of the daemon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_client: Option<std::net::IpAddr>,
 }
 
 /// `GET /info` of the daemon's API.

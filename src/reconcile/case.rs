@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::facts::config::{FailedRead, LookupOutcome, RegistryLookup, SignIn};
-use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet};
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet, VirtualNetwork};
 use crate::facts::registry::{DefaultAction, NetworkRuleSet, PrivateEndpointConnection, PublicNetworkAccess};
 use crate::facts::report::UnknownFact;
 use crate::facts::{
@@ -244,6 +244,12 @@ impl<'a> Case<'a> {
     pub fn subnet(&self, id: &ResourceId) -> Option<&'a Subnet> {
         let read = self.config.subnets.iter().find(|s| s.id == *id)?;
         self.know(&format!("subnet '{}'", id.name()), &read.subnet)?.as_ref()
+    }
+
+    /// A virtual network, if it was read and exists.
+    pub fn network(&self, id: &ResourceId) -> Option<&'a VirtualNetwork> {
+        let read = self.config.virtual_networks.iter().find(|n| n.id == *id)?;
+        read.network.known()?.as_ref()
     }
 
     /// The subnet that the client is in, if it is known and was read.

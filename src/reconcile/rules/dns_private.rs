@@ -46,7 +46,7 @@ fn private_zone_record_missing(case: &Case<'_>) -> Vec<Draft> {
     let Some(login) = case.login().filter(|e| missing_in_private_zone(case, e)) else {
         return Vec::new();
     };
-    if shadowed(case) {
+    if super::dns_zone::shadowing_zone(case, &login.host).is_some() {
         return Vec::new();
     }
     let zone = zone_to_mend(case, &login.host);
@@ -77,18 +77,12 @@ fn private_zone_record_missing(case: &Case<'_>) -> Vec<Draft> {
 }
 
 /// The chain leads into the private zone and ends there without an address.
-fn missing_in_private_zone(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
+pub(super) fn missing_in_private_zone(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
     let Symptom::Dns(dns) = Symptom::of(endpoint) else {
         return false;
     };
     matches!(dns.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress)
         && dns.answer.alias_within(&case.config.cloud.private_zone).is_some()
-}
-
-/// Whether the registry is known not to be ours while a private zone of ours answers.
-fn shadowed(case: &Case<'_>) -> bool {
-    use crate::facts::config::LookupOutcome;
-    case.lookup().is_some_and(|l| matches!(l.outcome, LookupOutcome::NotFound { .. })) && !case.zones().is_empty()
 }
 
 /// The zone in which a host's record belongs: one that is linked here before one that is not.
@@ -142,7 +136,8 @@ declare_finding! {
     /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
     DATA_ENDPOINT_RECORD_MISSING = "dns/data-endpoint-record-missing", Error, article "container-registry-private-link",
     explains ["firewall/public-access-disabled", "firewall/client-ip-not-allowed", "network/data-endpoint-blocked",
-        "network/blocked-silently", "network/refused", "network/unreachable"], data_endpoint_record_missing;
+        "network/blocked-silently", "network/refused", "network/unreachable", "dns/zone-group-missing"],
+    data_endpoint_record_missing;
 }
 
 fn data_endpoint_record_missing(case: &Case<'_>) -> Vec<Draft> {
@@ -168,7 +163,8 @@ declare_finding! {
     /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
     REPLICA_RECORD_MISSING = "dns/replica-record-missing", Error, article "container-registry-private-link",
     explains ["firewall/public-access-disabled", "firewall/client-ip-not-allowed", "network/data-endpoint-blocked",
-        "network/blocked-silently", "network/refused", "network/unreachable"], replica_record_missing;
+        "network/blocked-silently", "network/refused", "network/unreachable", "dns/zone-group-missing"],
+    replica_record_missing;
 }
 
 fn replica_record_missing(case: &Case<'_>) -> Vec<Draft> {
@@ -286,10 +282,10 @@ fn public_answer_for_private_endpoint(case: &Case<'_>) -> Vec<Draft> {
     ])
     .mend(public_answer_fixes(case, login, endpoint));
     let draft = if case.place.by_address { draft.likely() } else { draft };
-    vec![if broken || case.network_restricted() { draft } else { draft.severity(Severity::Warning) }]
+    vec![if broken { draft } else { draft.severity(Severity::Warning) }]
 }
 
-fn public_answer(endpoint: &EndpointObservation) -> Option<Vec<IpAddr>> {
+pub(super) fn public_answer(endpoint: &EndpointObservation) -> Option<Vec<IpAddr>> {
     let dns = endpoint.dns.as_ref()?;
     let ips: Vec<IpAddr> = dns.answer.ips().collect();
     (!ips.is_empty() && ips.iter().all(|ip| !is_private(*ip))).then_some(ips)

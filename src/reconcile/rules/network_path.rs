@@ -1,0 +1,246 @@
+//! Routes that are missing, address families that fail, storage that refuses.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use crate::facts::http::{HttpAnswer, HttpObservation, HttpOutcome};
+use crate::facts::probe::TcpOutcome;
+use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, Fqdn, ResourceId, Stage};
+use crate::reconcile::case::Case;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::symptom::Symptom;
+use crate::reconcile::{command, evidence};
+
+use super::network::{allow_egress, list_of, on_private_address, stands_alone};
+
+pub(super) static RULES: &[&Rule] = &[&UNREACHABLE, &IPV6_BROKEN, &STORAGE_POLICY_DENIES];
+
+declare_finding! {
+    /// There is no route to the registry's address, or something on the way says so.
+    ///
+    /// ## Why it matters
+    /// Nothing reaches the registry; unlike a silent drop, the network itself answers, so the place can be found.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp 20.62.128.0:443: connect: no route to host`
+    /// - docker: `dial tcp 20.62.128.0:443: connect: network is unreachable`
+    ///
+    /// ## What decides it
+    /// Connecting to every public address fails at once: no route here, an ICMP unreachable or prohibited, or a local
+    /// firewall's refusal.
+    ///
+    /// ## Fix
+    /// A default route, or the rule of the firewall that answers.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
+    UNREACHABLE = "network/unreachable", Error, article "container-registry-troubleshoot-access",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], unreachable;
+}
+
+/// Whether the network said that there is no way, as opposed to silence and to RST.
+fn says_no_way(endpoint: &EndpointObservation) -> bool {
+    matches!(
+        Symptom::of(endpoint),
+        Symptom::Tcp(
+            TcpOutcome::HostUnreachable
+                | TcpOutcome::NetworkUnreachable
+                | TcpOutcome::Prohibited
+                | TcpOutcome::Other(_)
+        )
+    )
+}
+
+fn unreachable(case: &Case<'_>) -> Vec<Draft> {
+    let lost: Vec<_> =
+        case.endpoints().filter(|e| says_no_way(e) && !on_private_address(e) && !stands_alone(case, e)).collect();
+    let Some(first) = lost.first() else {
+        return Vec::new();
+    };
+    let controls: Vec<_> = case.controls().filter(|e| says_no_way(e)).collect();
+    let hosts: Vec<&Fqdn> = lost.iter().map(|e| &e.host).collect();
+    let gateway = case.probe.and_then(|p| p.vantage.default_gateway.known());
+    let no_route = gateway == Some(&None);
+    let prohibited = matches!(Symptom::of(first), Symptom::Tcp(TcpOutcome::Prohibited));
+    let (detail, fixes) = if prohibited {
+        (
+            "A firewall on this host or on the way forbids the connection, and says so.".to_owned(),
+            allow_egress(case, hosts.iter().copied()),
+        )
+    } else if no_route {
+        (
+            "This host has no default route, so no public address can be reached.".to_owned(),
+            vec![Fix::command("See the routes of this host, and add the default one", "ip route show")],
+        )
+    } else {
+        let by = gateway.and_then(Option::as_ref).map(|g| format!(" (the gateway is {g})")).unwrap_or_default();
+        (
+            format!("The network says that there is no way to the address{by}."),
+            vec![Fix::command(
+                "See which route is taken, and correct it there or at the gateway",
+                command::line([
+                    "ip",
+                    "route",
+                    "get",
+                    &first.tcp.first().map_or(String::new(), |t| t.address.to_string()),
+                ]),
+            )],
+        )
+    };
+    vec![
+        Draft::new(format!("There is no route to {}", list_of(&hosts)), detail)
+            .about(lost.iter().chain(&controls).map(|e| &e.host))
+            .seen(lost.iter().map(|e| evidence::tcp(e)))
+            .seen(gateway.map(|g| {
+                evidence::vantage(g.map_or("no default route".to_owned(), |g| format!("default gateway {g}")))
+            }))
+            .mend(fixes),
+    ]
+}
+
+declare_finding! {
+    /// IPv6 does not get through where IPv4 does.
+    ///
+    /// ## Why it matters
+    /// Clients try IPv6 first: every new connection waits for it to fail, and some give up.
+    ///
+    /// ## How it shows
+    /// - docker: `dial tcp [2603:1020:…]:443: i/o timeout`, now and then, and slow pulls
+    ///
+    /// ## What decides it
+    /// The name has AAAA records, this host has a global IPv6 address, connecting by IPv6 fails otherwise than for want of
+    /// a route, and IPv4 connects.
+    ///
+    /// ## Fix
+    /// IPv6 let through by the firewall, or switched off on this host; or `endpointProtocol` IPv4 on the registry.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-endpoint-reference>
+    IPV6_BROKEN = "network/ipv6-broken", Warning, article "container-registry-endpoint-reference",
+    explains [], ipv6_broken;
+}
+
+/// Whether an address is IPv6 and global unicast (2000::/3, RFC 4291).
+fn is_global_v6(ip: IpAddr) -> bool {
+    matches!(ip, IpAddr::V6(v6) if v6.octets().first().is_some_and(|o| o & 0xe0 == 0x20))
+}
+
+/// IPv6 was tried and failed with more than a missing route, and IPv4 works.
+fn lacks_v6(endpoint: &EndpointObservation) -> bool {
+    let (v6, v4): (Vec<_>, Vec<_>) = endpoint.tcp.iter().partition(|t| t.address.is_ipv6());
+    let failed = |o: &TcpOutcome| !matches!(o, TcpOutcome::Connected | TcpOutcome::NetworkUnreachable);
+    v4.iter().any(|t| t.outcome == TcpOutcome::Connected)
+        && v6.iter().any(|t| failed(&t.outcome))
+        && v6.iter().all(|t| t.outcome != TcpOutcome::Connected)
+}
+
+fn ipv6_broken(case: &Case<'_>) -> Vec<Draft> {
+    let Some(own) = case.probe.and_then(|p| p.vantage.addresses.iter().find(|a| is_global_v6(a.addr()))) else {
+        return Vec::new();
+    };
+    let broken: Vec<_> = case.endpoints().filter(|e| lacks_v6(e)).collect();
+    if broken.is_empty() {
+        return Vec::new();
+    }
+    let hosts: Vec<&Fqdn> = broken.iter().map(|e| &e.host).collect();
+    vec![
+        Draft::new(
+            format!("IPv6 to {} fails, IPv4 works", list_of(&hosts)),
+            format!(
+                "This host has the IPv6 address {}, so clients try IPv6 first and wait for it to fail.",
+                own.addr()
+            ),
+        )
+        .about(hosts.iter().copied())
+        .seen(broken.iter().map(|e| evidence::tcp(e)))
+        .seen([evidence::vantage(own.to_string())])
+        .mend([
+            Fix::advice(format!("Let the firewall pass IPv6 TCP 443 to {}", list_of(&hosts))),
+            Fix::command("Or switch IPv6 off on this host", "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1"),
+        ]),
+    ]
+}
+
+declare_finding! {
+    /// Storage refuses the layer: a service endpoint policy on the client's subnet allows other accounts only.
+    ///
+    /// ## Why it matters
+    /// Login and manifest work. The layer comes from a storage account that belongs to the registry service, and the
+    /// policy lets the subnet reach only the accounts that it names.
+    ///
+    /// ## How it shows
+    /// - docker: `error parsing HTTP 403 response body … AuthorizationFailure: This request is not authorized to perform this operation`
+    ///
+    /// ## What decides it
+    /// The signed request to blob storage gets 403 AuthorizationFailure, and the client's subnet has a service endpoint
+    /// policy. Where the subnet is not known, the finding is only possible.
+    ///
+    /// ## Fix
+    /// Dedicated data endpoints, which are not storage accounts; or a policy that allows the registry's storage.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview>
+    STORAGE_POLICY_DENIES = "network/storage-policy-denies", Error,
+    article "https://learn.microsoft.com/azure/virtual-network/virtual-network-service-endpoint-policies-overview",
+    explains ["endpoint/dedicated-data-endpoints-off"], storage_policy_denies;
+}
+
+/// The answer, if storage refused for want of permission on the network.
+fn refusal(observation: &HttpObservation) -> Option<&HttpAnswer> {
+    match &observation.outcome {
+        HttpOutcome::Answered(a) if a.status == 403 && a.has_error("AuthorizationFailure") => Some(a),
+        _ => None,
+    }
+}
+
+/// The storage host that refused, and the refusal: of the signed request, else of the probe's own.
+fn refused_by_storage<'a>(case: &Case<'a>, policy_known: bool) -> Option<(&'a Fqdn, Stage, &'a HttpObservation)> {
+    let pull = case.probe?.pull.known();
+    let signed = pull.and_then(|p| {
+        let (host, data) = (p.redirected_to.as_ref()?, p.data.as_ref()?);
+        let storage = host.is_within(&case.config.cloud.blob_suffix);
+        (storage && refusal(data).is_some()).then_some((host, Stage::Pull, data))
+    });
+    signed.or_else(|| {
+        let mut storage = case.endpoints().filter(|e| policy_known && e.role == EndpointRole::Storage);
+        storage.find_map(|e| e.http.as_ref().filter(|h| refusal(h).is_some()).map(|h| (&e.host, Stage::Http, h)))
+    })
+}
+
+fn storage_policy_denies(case: &Case<'_>) -> Vec<Draft> {
+    let place = case.client_subnet();
+    let policies: &[ResourceId] = place.map_or(&[], |(_, subnet)| subnet.service_endpoint_policies.as_slice());
+    let Some((host, stage, answer)) = refused_by_storage(case, !policies.is_empty()) else {
+        return Vec::new();
+    };
+    if place.is_some() && policies.is_empty() {
+        return Vec::new();
+    }
+    let named = policies.first().map_or("a service endpoint policy", |p| p.name());
+    let draft = Draft::new(
+        format!("A service endpoint policy keeps this client from {host}"),
+        format!("Storage answered 403 AuthorizationFailure to a request that the registry signed: {named} on the client's subnet does not allow the registry's storage account."),
+    )
+    .about([host])
+    .seen([evidence::probe(host, stage, evidence::http_line(answer))])
+    .seen(place.map(|(id, _)| policy_evidence(id, policies)))
+    .mend(case.registry.map(|registry| {
+        command::update(
+            registry,
+            "Switch dedicated data endpoints on: layers then come from the registry's own names",
+            &["--data-endpoint-enabled", "true"],
+            &json!({ "dataEndpointEnabled": true }),
+        )
+    }))
+    .mend([Fix::advice(format!("Or remove {named} from the subnet, or let it allow the subscription of that account"))]);
+    if place.is_some() {
+        return vec![draft];
+    }
+    case.note_unknown("client's subnet", "neither the vantage nor --subnet tells it", Some("--subnet"));
+    vec![draft.possible(["service endpoint policies of the client's subnet".to_owned()])]
+}
+
+fn policy_evidence(subnet: &ResourceId, policies: &[ResourceId]) -> Evidence {
+    evidence::config(subnet, "/properties/serviceEndpointPolicies", evidence::list(policies))
+}
