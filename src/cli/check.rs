@@ -82,7 +82,7 @@ fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Session) -> Bo
 }
 
 /// What the probe looks at besides the login server, as soon as the configuration tells.
-fn planned<'a>(reading: Shared<BoxFuture<'a, ConfigFacts>>, cloud: Cloud) -> BoxFuture<'a, Vec<PlannedEndpoint>> {
+fn planned(reading: Shared<BoxFuture<'_, ConfigFacts>>, cloud: Cloud) -> BoxFuture<'_, Vec<PlannedEndpoint>> {
     async move {
         let config = reading.await;
         let all = config.registries.iter().flat_map(|registry| endpoints(registry, &cloud));

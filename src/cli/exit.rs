@@ -94,10 +94,10 @@ pub(super) enum Failure {
         second: String,
     },
     /// The registry's name is none.
-    #[error("{0}")]
+    #[error(transparent)]
     Reference(#[from] crate::facts::reference::ReferenceError),
     /// The registry's name makes no host name.
-    #[error("{0}")]
+    #[error(transparent)]
     Name(#[from] crate::facts::NameError),
     /// `--cloud` is neither a name nor a file.
     #[error("{0}")]
@@ -146,10 +146,9 @@ impl Failure {
             | Self::Save { .. }
             | Self::Query(_)
             | Self::QueryRun(_) => USAGE,
-            Self::Start(_) => INCOMPLETE,
             // Whoever reads has seen enough (`… | head`).
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
-            Self::Write(_) => INCOMPLETE,
+            Self::Start(_) | Self::Write(_) => INCOMPLETE,
         }
     }
 

@@ -210,7 +210,9 @@ impl Summary {
     /// Counts verdicts and severities.
     pub fn of(registries: &[RegistryReport]) -> Self {
         let mut summary = Self::default();
-        registries.iter().for_each(|registry| summary.add(registry));
+        for registry in registries {
+            summary.add(registry);
+        }
         summary
     }
 

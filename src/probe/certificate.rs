@@ -27,6 +27,6 @@ pub fn read(der: &[u8]) -> Option<Certificate> {
         dns_names,
         not_before: at(certificate.validity().not_before.timestamp()),
         not_after: at(certificate.validity().not_after.timestamp()),
-        sha256: fingerprint.as_ref().iter().map(|b| format!("{b:02x}")).collect(),
+        sha256: fingerprint.as_ref().iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat(),
     })
 }

@@ -89,13 +89,11 @@ impl Connection {
         let path = ask.target.split('?').next().unwrap_or_default().to_owned();
         let mut observation =
             HttpObservation { method: ask.method.to_string(), path, outcome: HttpOutcome::TimedOut, ms: 0.0 };
-        let sent = match self.request(ask) {
-            Some(request) => timeout_at(deadline, self.sender.send_request(request)).await,
-            None => {
-                observation.outcome = HttpOutcome::Malformed("the request cannot be written".to_owned());
-                return (observation, None);
-            }
+        let Some(request) = self.request(ask) else {
+            observation.outcome = HttpOutcome::Malformed("the request cannot be written".to_owned());
+            return (observation, None);
         };
+        let sent = timeout_at(deadline, self.sender.send_request(request)).await;
         observation.ms = millis(started);
         let response = match sent {
             Err(_) => return (observation, None),

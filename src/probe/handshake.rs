@@ -208,14 +208,15 @@ impl Recorder {
         match verdict.as_ref() {
             None => TlsOutcome::Established,
             Some(TlsError::InvalidCertificate(error)) => match error {
-                CertificateError::UnknownIssuer => TlsOutcome::UnknownIssuer,
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                     TlsOutcome::NameMismatch
                 }
                 CertificateError::Expired | CertificateError::ExpiredContext { .. } => TlsOutcome::Expired,
                 CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TlsOutcome::NotYetValid,
                 // A self-signed end entity is reported in other ways (CaUsedAsEndEntity, bad signature): nobody trusted issued it.
-                CertificateError::Other(_) | CertificateError::BadSignature => TlsOutcome::UnknownIssuer,
+                CertificateError::UnknownIssuer | CertificateError::Other(_) | CertificateError::BadSignature => {
+                    TlsOutcome::UnknownIssuer
+                }
                 other => TlsOutcome::Failed { message: other.to_string() },
             },
             Some(other) => TlsOutcome::Failed { message: other.to_string() },

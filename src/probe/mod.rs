@@ -129,8 +129,8 @@ async fn others(
     let planned = more.await;
     let deadline = deadline.max(Deadline::now() + LATE_ENDPOINTS);
     join_all(planned.iter().filter(|p| p.host != *login).map(async |planned| {
-        let climbed = climber.climb(planned, deadline).await;
-        recorder.endpoint(&climbed.observation);
+        let seen = climber.climb(planned, deadline).await.observation;
+        recorder.endpoint(&seen);
     }))
     .await;
 }
@@ -142,8 +142,8 @@ async fn controls(request: &ProbeRequest, climber: &Climber<'_>, deadline: Deadl
     }
     let targets = plan::controls(&request.cloud);
     join_all(targets.iter().map(async |planned| {
-        let climbed = climber.climb_to_tls(planned, deadline).await;
-        recorder.endpoint(&climbed.observation);
+        let seen = climber.climb_to_tls(planned, deadline).await.observation;
+        recorder.endpoint(&seen);
     }))
     .await;
 }

@@ -153,10 +153,10 @@ fn read(name: &Fqdn, kind: RecordType, message: &Message) -> DnsAnswer {
         for record in here {
             match &record.data {
                 RData::A(a) if kind == RecordType::A => {
-                    addresses.push(Address { ip: IpAddr::V4(a.0), ttl: record.ttl })
+                    addresses.push(Address { ip: IpAddr::V4(a.0), ttl: record.ttl });
                 }
                 RData::AAAA(a) if kind == RecordType::AAAA => {
-                    addresses.push(Address { ip: IpAddr::V6(a.0), ttl: record.ttl })
+                    addresses.push(Address { ip: IpAddr::V6(a.0), ttl: record.ttl });
                 }
                 RData::CNAME(target) => next = target.0.to_ascii().parse::<Fqdn>().ok().map(|to| (to, record.ttl)),
                 _ => {}

@@ -83,7 +83,7 @@ pub async fn authenticate(
             let (observation, raw) = token(connection, &service, &scope, refresh.as_ref(), deadline).await;
             seen.token = Some(observation);
             let access = raw.and_then(|raw| secret_of(&raw, "access_token"));
-            seen.granted = access.as_ref().map_or_else(|| Known::unknown("no token was given"), |t| granted(t));
+            seen.granted = access.as_ref().map_or_else(|| Known::unknown("no token was given"), granted);
             access
         }
     };
@@ -127,22 +127,18 @@ async fn token(
     refresh: Option<&Secret>,
     deadline: Deadline,
 ) -> (crate::facts::http::HttpObservation, Option<Raw>) {
-    let ask = match refresh {
-        Some(refresh) => Ask::form(
-            "/oauth2/token",
-            &[
-                ("grant_type", "refresh_token"),
-                ("service", service),
-                ("scope", scope),
-                ("refresh_token", refresh.reveal()),
-            ],
-        ),
-        None => {
-            let query = url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([("service", service), ("scope", scope)])
-                .finish();
-            Ask::get(format!("/oauth2/token?{query}"))
-        }
+    let ask = if let Some(refresh) = refresh {
+        let grant = [
+            ("grant_type", "refresh_token"),
+            ("service", service),
+            ("scope", scope),
+            ("refresh_token", refresh.reveal()),
+        ];
+        Ask::form("/oauth2/token", &grant)
+    } else {
+        let pairs = [("service", service), ("scope", scope)];
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        Ask::get(format!("/oauth2/token?{query}"))
     };
     connection.send(ask, deadline).await
 }

@@ -162,10 +162,11 @@ fn plain_or_failed(error: &std::io::Error) -> ProxyOutcome {
     use std::io::ErrorKind;
     let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     match (tls, error.kind()) {
-        (Some(rustls::Error::InvalidMessage(_)), _) => ProxyOutcome::PlainHttpBehindHttpsUrl,
+        // A plain proxy answers a ClientHello with an HTTP error, or closes: Go's "proxyconnect tcp: EOF".
+        (Some(rustls::Error::InvalidMessage(_)), _) | (None, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+            ProxyOutcome::PlainHttpBehindHttpsUrl
+        }
         (Some(other), _) => ProxyOutcome::TlsFailed { message: other.to_string() },
-        // A plain proxy that cannot read a ClientHello as a request closes: what Go calls "proxyconnect tcp: EOF".
-        (None, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => ProxyOutcome::PlainHttpBehindHttpsUrl,
         (None, kind) => ProxyOutcome::TlsFailed { message: kind.to_string() },
     }
 }

@@ -39,14 +39,15 @@ fn not_signed_in(case: &Case<'_>) -> Vec<Draft> {
     };
     let tried: Vec<String> = attempts.iter().map(|a| format!("{}: {}", a.source, a.reason)).collect();
     let refused: Vec<&str> = attempts.iter().filter(|a| !a.not_configured).map(|a| a.source.as_str()).collect();
-    let detail = if refused.is_empty() {
-        "No credential source is configured here. The configuration was not read; the client side was probed all the same."
-            .to_owned()
+    let half = if case.probe.is_some() {
+        "The configuration was not read; the client side was probed all the same."
     } else {
-        format!(
-            "Tried and refused: {}. The configuration was not read; the client side was probed all the same.",
-            refused.join(", ")
-        )
+        "The configuration was not read."
+    };
+    let detail = if refused.is_empty() {
+        format!("No credential source is configured here. {half}")
+    } else {
+        format!("Tried and refused: {}. {half}", refused.join(", "))
     };
     case.note_unknown("registry configuration", "no credential gave an ARM token", Some("a sign-in: az login"));
     vec![
