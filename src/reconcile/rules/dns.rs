@@ -129,7 +129,11 @@ fn resolver_failed(case: &Case<'_>) -> Vec<Draft> {
     vec![
         Draft::new(
             format!("{first} fails for {}: {what}", names.first().copied().unwrap_or_default()),
-            format!("Asked for {}. {}", names.join(", "), words.join("; ")),
+            if words.is_empty() {
+                format!("Asked for {}, it gives no answer about the name.", names.join(", "))
+            } else {
+                format!("Asked for {}: {}.", names.join(", "), words.join("; "))
+            },
         )
         .about(failed.iter().map(|e| &e.host))
         .seen(failed.iter().map(|e| evidence::dns(e)))
