@@ -53,7 +53,8 @@ impl Reader<'_> {
             self.paths_in(&mut config).await;
             Ok::<_, ReadError>(config)
         };
-        let (config, parts, (), (), ()) = futures::join!(
+        let ((), config, parts, (), (), ()) = futures::join!(
+            self.ahead(found.row.as_ref()),
             own,
             self.parts(&id, true),
             self.zones_of(&subscription),
@@ -63,6 +64,19 @@ impl Reader<'_> {
         let mut config = config?;
         self.put(&mut config, parts);
         Ok(config)
+    }
+
+    /// Starts on what a row of Resource Graph says that there is, while ARM's own document is on its way: what both
+    /// name is read once, and what only the row names is read in vain.
+    async fn ahead(&self, row: Option<&Value>) {
+        let Some(Ok(mut config)) = row.map(|row| registry(row, Origin::Document)) else { return };
+        if let Known::Known(Some(set)) = &mut config.network_rule_set
+            && !set.virtual_network_rules.is_known()
+        {
+            // Whether the row hides subnet rules is nothing that only a second GET of the registry could tell.
+            set.virtual_network_rules = Known::Known(Vec::new());
+        }
+        self.paths_in(&mut config).await;
     }
 
     fn parse(id: &ResourceId, document: &Value, version: &str) -> Result<RegistryConfig, ReadError> {

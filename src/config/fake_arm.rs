@@ -1,9 +1,11 @@
 //! A small ARM on loopback, for tests of the transport and of whole reads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use url::Url;
 
 use crate::facts::Cloud;
@@ -66,13 +68,27 @@ pub(crate) struct FakeArm {
 
 impl FakeArm {
     pub(crate) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(None, answer).await
+    }
+
+    /// One that answers in rounds: only when the client has no more to ask before it has an answer, all that is asked
+    /// is answered. The number of rounds is that of sequential round trips. The test's runtime has one thread.
+    pub(crate) async fn start_in_rounds(
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> (Self, Arc<AtomicUsize>) {
+        let (waiting, rounds): (Waiting, Arc<AtomicUsize>) = Default::default();
+        tokio::spawn(release(Arc::clone(&waiting), Arc::clone(&rounds)));
+        (Self::start_with(Some(waiting), answer).await, rounds)
+    }
+
+    async fn start_with(waiting: Option<Waiting>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (log, answer): (_, Answer) = (Arc::clone(&asked), Arc::new(answer));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&log), Arc::clone(&answer)));
+                tokio::spawn(serve(stream, waiting.clone(), Arc::clone(&log), Arc::clone(&answer)));
             }
         });
         Self { url, asked }
@@ -89,7 +105,32 @@ impl FakeArm {
     }
 }
 
-async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answer: Answer) -> Option<()> {
+/// Answers that wait for their round.
+type Waiting = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
+
+/// Ends a round when nothing more came in while every other task had its turns.
+async fn release(waiting: Waiting, rounds: Arc<AtomicUsize>) {
+    loop {
+        let (mut before, mut quiet) = (0, 0);
+        while before == 0 || quiet < 300 {
+            tokio::task::yield_now().await;
+            let now = waiting.lock().unwrap().len();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+        }
+        rounds.fetch_add(1, Ordering::Relaxed);
+        for answer in waiting.lock().unwrap().drain(..) {
+            let _ = answer.send(());
+        }
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    waiting: Option<Waiting>,
+    log: Arc<Mutex<Vec<Asked>>>,
+    answer: Answer,
+) -> Option<()> {
     let mut buffer = Vec::new();
     loop {
         let end = loop {
@@ -115,6 +156,11 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answer: Answe
         let asked = Asked { target: words.nth(1)?.replace("%24", "$"), authorization, body };
         log.lock().unwrap().push(asked.clone());
         let reply = answer(&asked);
+        if let Some(waiting) = &waiting {
+            let (go, round) = oneshot::channel();
+            waiting.lock().unwrap().push(go);
+            let _ = round.await;
+        }
         let mut text = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", reply.status, reply.body.len() + reply.cut);
         for (name, value) in &reply.headers {
             text.extend([name, ": ", value, "\r\n"]);

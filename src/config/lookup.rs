@@ -48,7 +48,7 @@ impl Reader<'_> {
         if let Some(id) = self.exact_id(reference) {
             lookup.outcome = LookupOutcome::Found { id: id.clone() };
             lookup.searched.push(unnamed(id.subscription()));
-            return (lookup, Some(Found { id, document: None }));
+            return (lookup, Some(Found { id, document: None, row: None }));
         }
         let mut searched = Vec::new();
         let first = match &self.request.subscription {
@@ -145,7 +145,8 @@ impl Reader<'_> {
         let rows = self.inventory().await;
         let allowed =
             |id: &ResourceId| within.is_empty() || within.iter().any(|s| s.id.eq_ignore_ascii_case(id.subscription()));
-        let ids = rows.iter().filter(|row| is_asked(row, reference)).filter_map(|row| Fields::of(row).id("id"));
+        let candidates = rows.iter().filter(|row| is_asked(row, reference));
+        let ids = candidates.filter_map(|row| Some((Fields::of(row).id("id")?, row)));
         let is_registry = |id: &ResourceId| {
             id.resource_type().is_some_and(|t| t.eq_ignore_ascii_case("Microsoft.ContainerRegistry/registries"))
         };
@@ -153,8 +154,8 @@ impl Reader<'_> {
         let in_group = |id: &ResourceId| {
             group.is_none_or(|g| id.resource_group().is_some_and(|of_id| of_id.eq_ignore_ascii_case(g)))
         };
-        let id = ids.into_iter().find(|id| is_registry(id) && allowed(id) && in_group(id))?;
-        Some(Found { id, document: None })
+        let (id, row) = { ids }.find(|(id, _)| is_registry(id) && allowed(id) && in_group(id))?;
+        Some(Found { id, document: None, row: Some(row.clone()) })
     }
 
     fn not_found(&self, searched: &[Searched], reference: &RegistryReference) -> LookupOutcome {
@@ -227,7 +228,7 @@ impl Reader<'_> {
             }
             for document in search.listing.items {
                 if let Some(id) = Fields::of(&document).id("id") {
-                    found.push(Found { id, document: Some((document, search.version.clone())) });
+                    found.push(Found { id, document: Some((document, search.version.clone())), row: None });
                 } else {
                     let list = format!("/subscriptions/{}", search.subscription.id);
                     let error = ReadError::new(&list, ReadFailure::Malformed, "a registry without id in the list");
@@ -286,7 +287,7 @@ fn pick(searched: &[Searched], reference: &RegistryReference) -> Option<Found> {
     searched.iter().find_map(|search| {
         let document = search.listing.items.iter().find(|d| is_asked(d, reference))?;
         let id = Fields::of(document).id("id")?;
-        Some(Found { id, document: Some((document.clone(), search.version.clone())) })
+        Some(Found { id, document: Some((document.clone(), search.version.clone())), row: None })
     })
 }
 

@@ -1,7 +1,7 @@
 //! Reads Azure Resource Manager, and only that: wire formats become facts.
 //!
 //! [`read`] never fails: what could not be read is a fact too (a failed sign-in, a [`FailedRead`], an Unknown with its
-//! reason and the right that it needs). [`from_documents`] gives the same facts from files. docs/requests.md says which
+//! reason and the right that it needs). [`from_documents`] gives the same facts from files. docs/requests-arm.md says which
 //! requests a run makes and why.
 //!
 //! [`FailedRead`]: crate::facts::config::FailedRead

@@ -19,7 +19,7 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 31] = [
+const RIGHTS: [Right; 32] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -77,6 +77,11 @@ const RIGHTS: [Right; 31] = [
         "Microsoft.Network/networkInterfaces/read",
         "their network interfaces; on an Azure VM the machine's own",
         "which name has which address (customDnsConfigs or the zone group may still tell), and the client's subnet",
+    ),
+    right(
+        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/networkInterfaces/read",
+        "on a node of a scale set (AKS), its network interfaces",
+        "the client's subnet, unless `--subnet` names it",
     ),
     right(
         "Microsoft.Network/privateDnsZones/read",
@@ -180,6 +185,35 @@ pub fn without(action: &str) -> Option<&'static Right> {
     RIGHTS.iter().find(|r| r.action.eq_ignore_ascii_case(action))
 }
 
+/// The page docs/permissions.md.
+pub fn page() -> String {
+    let role = role_definition(&["/subscriptions/<subscription-id>".to_owned()]);
+    let role = serde_json::to_string_pretty(&role).unwrap_or_default();
+    let row = |r: &Right| format!("| `{}` | {} | {} |\n", r.action, r.reads, r.without);
+    let rows: String = RIGHTS.iter().map(row).collect();
+    format!(
+        "<!-- Written from src/config/permissions.rs; do not edit. -->\n\
+         # Rights\n\n\
+         The built-in role **Reader** on the subscriptions concerned has all of these. Where that is too much, the custom\n\
+         role below has exactly what a diagnosis can use: it reads, it sees no key and no repository, and it writes\n\
+         nothing. `acr-doctor permissions` prints it.\n\n\
+         Only `{}` is essential. Every other right adds\n\
+         facts; without it the report says under `unknowns` what is not known and which action would tell, and findings\n\
+         that depend on it are at most `possible`. Nothing is guessed from a refusal: \"we were not allowed to look\" and\n\
+         \"there is none\" are different facts.\n\n\
+         Rights on a resource group or a single resource are enough for what lies in it. With rights on the registry\n\
+         alone, name it by its resource id, or by `--subscription` with `-g` and `-n`: lists of a subscription are refused\n\
+         then, though Azure Resource Graph may still find it.\n\n\
+         | right | what is read with it | not known without it |\n|---|---|---|\n{rows}\n\
+         ## The role\n\n```json\n{role}\n```\n\n\
+         ```\naz role definition create --role-definition @acr-doctor-role.json\n\
+         az role assignment create --role \"Registry network diagnosis (acr-doctor)\" --assignee <identity> --scope <scope>\n```\n\n\
+         Resource Graph (used to find a registry by its name, private DNS zones in other subscriptions, and fleets) needs no\n\
+         right of its own: it shows what the identity may read.\n",
+        RIGHTS[0].action
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,5 +227,14 @@ mod tests {
         let role = role_definition(&["/subscriptions/s".to_owned()]);
         assert_eq!(role["Actions"].as_array().unwrap().len(), RIGHTS.len());
         assert!(without("microsoft.network/natgateways/READ").is_some());
+    }
+
+    #[test]
+    fn the_page_is_current() {
+        let path = format!("{}/docs/permissions.md", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, page()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), page(), "write it with UPDATE=1 cargo test");
     }
 }

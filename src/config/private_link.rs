@@ -23,7 +23,8 @@ impl Reader<'_> {
         let read = connections.iter().map(|connection| async {
             let mut connection = connection.clone();
             if let Some(id) = connection.private_endpoint_id.clone() {
-                connection.private_endpoint = Box::pin(self.private_endpoint(&id)).await;
+                let read = || Box::pin(self.private_endpoint(&id));
+                connection.private_endpoint = self.endpoints.once(&id.key(), read).await;
             }
             connection
         });

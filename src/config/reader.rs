@@ -10,7 +10,7 @@ use super::arm::{Arm, Listing};
 use super::read_error::ReadError;
 use super::{ReadRequest, Target};
 use crate::facts::config::{DefenderPlan, LookupOutcome, RegistryLookup};
-use crate::facts::network::{PrivateDnsZone, SubnetRead, VirtualNetworkRead};
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, SubnetRead, VirtualNetworkRead};
 use crate::facts::{ConfigFacts, Known, RegistryConfig};
 
 /// Microsoft.Network, except private DNS.
@@ -54,6 +54,7 @@ pub(super) struct Reader<'r> {
     pub(super) networks: Shared<VirtualNetworkRead>,
     pub(super) zones: Shared<PrivateDnsZone>,
     pub(super) zone_lists: Shared<Result<(), ReadError>>,
+    pub(super) endpoints: Shared<Known<Option<PrivateEndpoint>>>,
     pub(super) registrations: Shared<(String, Known<String>)>,
     pub(super) defenders: Shared<(String, Known<DefenderPlan>)>,
     pub(super) service_tags: Shared<Known<Vec<crate::facts::network::ServiceTag>>>,
@@ -64,6 +65,8 @@ pub(super) struct Reader<'r> {
 pub(super) struct Found {
     pub(super) id: crate::facts::ResourceId,
     pub(super) document: Option<(Value, String)>,
+    /// Resource Graph's row, where that found it: may be behind, and tells already what to read besides.
+    pub(super) row: Option<Value>,
 }
 
 impl<'r> Reader<'r> {
@@ -75,6 +78,7 @@ impl<'r> Reader<'r> {
             networks: Shared::default(),
             zones: Shared::default(),
             zone_lists: Shared::default(),
+            endpoints: Shared::default(),
             registrations: Shared::default(),
             defenders: Shared::default(),
             service_tags: Shared::default(),

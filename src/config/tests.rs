@@ -2,6 +2,7 @@
 
 mod documents;
 mod recorded;
+mod round_trips;
 
 use serde_json::{Value, json};
 
@@ -155,6 +156,10 @@ async fn a_registry_is_found_by_name_and_read_whole() {
     let rule = facts.subnets.iter().find(|s| s.id.name() == "rule").unwrap().subnet.known().unwrap();
     assert!(rule.as_ref().unwrap().has_registry_service_endpoint());
     assert_eq!(facts.virtual_networks.len(), 1);
+    for asked in asked.iter().filter(|a| !a.path().contains("ResourceGraph")) {
+        let action = read_error::action_of(asked.path()).unwrap();
+        assert!(permissions::without(&action).is_some(), "{action} is asked for and not in the role");
+    }
     let mut targets: Vec<&str> = asked.iter().map(|a| a.target.as_str()).collect();
     targets.sort_unstable();
     let all = targets.len();
