@@ -4,9 +4,13 @@
 
 use std::net::IpAddr;
 
-use crate::facts::registry::{DefaultAction, NetworkRuleSet, PublicNetworkAccess};
+use crate::facts::registry::{
+    ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
+    PublicNetworkAccess,
+};
 use crate::facts::report::ExpectedPath;
-use crate::facts::{EndpointObservation, Fqdn};
+use crate::facts::vantage::HostKind;
+use crate::facts::{EndpointObservation, Fqdn, RegistryConfig};
 
 use super::case::Case;
 use super::place::is_private;
@@ -38,6 +42,26 @@ pub fn expect(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) 
     if let Some(expectation) = by_private_link(case, host, seen) {
         return expectation;
     }
+    let promised = by_public_endpoint(case, registry, seen);
+    if promised.path == ExpectedPath::Blocked && may_be_trusted(case, registry) {
+        let because =
+            format!("{}; as a trusted service with a managed identity it passes all the same", promised.because);
+        return Expectation::new(ExpectedPath::Unknown, because);
+    }
+    promised
+}
+
+/// Clause 5: a host whose managed identity passes as a trusted service, which cannot be seen from the outside.
+/// Trusted services do not apply to a registry that is restricted by subnet rules.
+fn may_be_trusted(case: &Case<'_>, registry: &RegistryConfig) -> bool {
+    let trusted_kind = case.probe.is_some_and(|p| p.vantage.host_kind == HostKind::ContainerInstances);
+    trusted_kind
+        && registry.network_rule_bypass_options.known() == Some(&NetworkRuleBypassOptions::AzureServices)
+        && no_subnet_rules(case)
+}
+
+/// Clauses 2 to 4: the public endpoint.
+fn by_public_endpoint(case: &Case<'_>, registry: &RegistryConfig, seen: Option<&EndpointObservation>) -> Expectation {
     match case.know("publicNetworkAccess", &registry.public_network_access) {
         None => Expectation::new(ExpectedPath::Unknown, "publicNetworkAccess is not known"),
         Some(PublicNetworkAccess::Disabled) => Expectation::new(
@@ -55,6 +79,9 @@ pub fn expect(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) 
 /// Clause 1: an approved private endpoint that this client uses, or should use.
 fn by_private_link(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) -> Option<Expectation> {
     let private = |because: String| Some(Expectation::new(ExpectedPath::PrivateLink, because));
+    if seen.is_some_and(|e| e.route.is_proxied()) {
+        return behind_proxy(case);
+    }
     if let Some((connection, endpoint)) = case.usable().first() {
         let address = case.private_address_for(endpoint, host).map(|a| format!(" at {a}")).unwrap_or_default();
         return private(format!(
@@ -63,13 +90,32 @@ fn by_private_link(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservati
         ));
     }
     let address = seen?.dns.as_ref()?.answer.ips().find(|ip| is_private(*ip))?;
-    let (connection, _) = case.owner_of(address)?;
-    (connection.status == crate::facts::registry::ConnectionStatus::Approved).then(|| {
-        private(format!("the name resolves to the approved private endpoint '{}'", connection_name(connection)))
-    })?
+    if let Some((connection, _)) = case.owner_of(address) {
+        return (connection.status == ConnectionStatus::Approved).then(|| {
+            private(format!("the name resolves to the approved private endpoint '{}'", connection_name(connection)))
+        })?;
+    }
+    // Nobody is known to own the address: it may well be a private endpoint that was not read.
+    (!case.all_addresses_known()).then(|| {
+        Expectation::new(
+            ExpectedPath::Unknown,
+            format!("the name resolves to {address}, and which private endpoint has it is not known"),
+        )
+    })
 }
 
-fn connection_name(connection: &crate::facts::registry::PrivateEndpointConnection) -> &str {
+/// A proxy goes its own way: whether it reaches a private endpoint is not known, unless there is none.
+fn behind_proxy(case: &Case<'_>) -> Option<Expectation> {
+    let known = case.registry.is_some_and(|r| r.private_endpoint_connections.is_known());
+    (!known || !case.approved().is_empty()).then(|| {
+        Expectation::new(
+            ExpectedPath::Unknown,
+            "the request goes through a proxy, and whether that reaches a private endpoint is not known",
+        )
+    })
+}
+
+fn connection_name(connection: &PrivateEndpointConnection) -> &str {
     connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name()
 }
 
@@ -91,14 +137,20 @@ fn by_rules(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Expectation 
 }
 
 fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObservation>) -> Expectation {
-    if let Some(expectation) = by_subnet_rule(case) {
+    let proxied = seen.is_some_and(|e| e.route.is_proxied());
+    if let Some(expectation) = by_subnet_rule(case).filter(|_| !proxied) {
         return expectation;
     }
     let source = source_address(case, seen);
     match source {
+        Some(ip) if is_private(ip) => by_private_source(case, ip),
         Some(ip) if case.ip_rule_covers(ip) => {
             Expectation::new(ExpectedPath::PublicAllowed, format!("an IP rule covers {ip}"))
         }
+        Some(ip @ IpAddr::V6(_)) => Expectation::new(
+            ExpectedPath::Blocked,
+            format!("the default action is Deny, and IP rules hold IPv4 only: none covers {ip}"),
+        ),
         Some(ip) => {
             Expectation::new(ExpectedPath::Blocked, format!("the default action is Deny and no rule covers {ip}"))
         }
@@ -112,10 +164,24 @@ fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObserv
     }
 }
 
+/// The registry saw a private address: the request came by a service endpoint, where only a subnet rule counts.
+fn by_private_source(case: &Case<'_>, ip: IpAddr) -> Expectation {
+    match case.subnet_rules() {
+        Some(rules) if rules.is_empty() => Expectation::new(
+            ExpectedPath::Blocked,
+            format!("the request comes by a service endpoint ({ip}), and there is no subnet rule"),
+        ),
+        _ => Expectation::new(
+            ExpectedPath::Unknown,
+            format!("the request comes by a service endpoint ({ip}), and which subnet that is, is not known"),
+        ),
+    }
+}
+
 /// A subnet rule for the client's subnet, over its service endpoint; `None`: this clause does not decide.
 fn by_subnet_rule(case: &Case<'_>) -> Option<Expectation> {
     let (id, subnet) = case.client_subnet()?;
-    if !subnet.has_registry_service_endpoint() {
+    if !subnet.has_registry_service_endpoint() || !case.config.cloud.service_endpoints {
         return None;
     }
     let Some(rules) = case.subnet_rules() else {
@@ -143,7 +209,11 @@ fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option
         _ => None,
     });
     let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
+    let proxied = seen.is_some_and(|e| e.route.is_proxied());
     let nat = || {
+        if proxied {
+            return None;
+        }
         let (_, subnet) = case.client_subnet()?;
         match subnet.nat_gateway_addresses.known()?.as_slice() {
             [one] if one.prefix_len() == one.max_prefix_len() => Some(one.addr()),

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::facts::network::{PrivateEndpoint, Subnet, VirtualNetwork};
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
-use crate::facts::{ConfigFacts, ProbeFacts, RegistryConfig, ResourceId};
+use crate::facts::{ConfigFacts, Known, ProbeFacts, RegistryConfig, ResourceId};
 
 /// Whether an address is private: RFC 1918, RFC 6598 (shared), RFC 4193 (unique local), link-local.
 pub fn is_private(ip: IpAddr) -> bool {
@@ -92,12 +92,12 @@ pub fn usable_connections<'a>(
     })
 }
 
-/// The approved connections.
+/// The approved connections, but for those whose private endpoint is known to be gone.
 pub fn approved(registry: &RegistryConfig) -> impl Iterator<Item = &PrivateEndpointConnection> {
     registry
         .private_endpoint_connections
         .known()
         .into_iter()
         .flatten()
-        .filter(|c| c.status == ConnectionStatus::Approved)
+        .filter(|c| c.status == ConnectionStatus::Approved && c.private_endpoint != Known::Known(None))
 }

@@ -9,7 +9,7 @@
 //! | `registry` | merge patch of /config/registries/0 (`registry = false`: it was not read) |
 //! | `login`, `data`, `replica` | merge patch of /probe/endpoints/0, 1, 2 |
 //! | `authority`, `arm` | merge patch of /probe/controls/0, 1 |
-//! | `set` | table: JSON pointer of the world = value (`/-` appends to an array) |
+//! | `set` | table: JSON pointer of the world = value (`/-` appends to an array; `"NULL"` is null) |
 //! | `remove` | list of JSON pointers |
 //! | `unknown` | list of JSON pointers that become `{ unknown = { why = "not allowed" } }` |
 //! | `meets` | list of `"<endpoint> <event> [argument]"`; what the client meets at an endpoint |
@@ -137,13 +137,13 @@ impl Fixture {
                 None => {}
                 Some(Value::Bool(false)) if pointer == "/probe" => world["probe"] = Value::Null,
                 Some(Value::Bool(false)) if pointer == "/config/registries/0" => {
-                    world["config"]["registries"] = json!([])
+                    world["config"]["registries"] = json!([]);
                 }
                 Some(patch) => merge(self.at(&mut world, pointer), patch),
             }
         }
         for (pointer, value) in &self.set {
-            self.set(&mut world, pointer, value.clone());
+            self.set(&mut world, pointer, with_nulls(value));
         }
         for pointer in &self.remove {
             self.remove(&mut world, pointer);
@@ -273,6 +273,16 @@ fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Option<&str>)
         _ => return None,
     }
     Some(())
+}
+
+/// TOML has no null: the text `NULL` stands for it.
+fn with_nulls(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text == "NULL" => Value::Null,
+        Value::Array(list) => list.iter().map(with_nulls).collect(),
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), with_nulls(value))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// RFC 7396, with `known` and `unknown` taking each other's place.

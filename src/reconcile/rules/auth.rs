@@ -10,14 +10,14 @@ use crate::reconcile::{command, evidence};
 pub(super) static RULES: &[&Rule] = &[&TOKEN_EXCHANGE_FAILED];
 
 /// The answer to a request, if there was one.
-fn answer(observation: &HttpObservation) -> Option<&HttpAnswer> {
+pub(super) fn answer(observation: &HttpObservation) -> Option<&HttpAnswer> {
     match &observation.outcome {
         HttpOutcome::Answered(answer) => Some(answer),
         HttpOutcome::TimedOut | HttpOutcome::Closed | HttpOutcome::Malformed(_) => None,
     }
 }
 
-fn auth<'a>(case: &Case<'a>) -> Option<&'a AuthObservation> {
+pub(super) fn auth<'a>(case: &Case<'a>) -> Option<&'a AuthObservation> {
     case.probe?.auth.known()
 }
 
@@ -67,13 +67,18 @@ fn token_exchange_failed(case: &Case<'_>) -> Vec<Draft> {
 }
 
 /// Whether the refusal is the policy's against ARM-audience tokens.
-fn arm_audience_refused(case: &Case<'_>, auth: &AuthObservation) -> bool {
-    let arm = auth.audience.as_deref().is_some_and(|a| a != case.config.cloud.registry_audience);
+pub(super) fn arm_audience_refused(case: &Case<'_>, auth: &AuthObservation) -> bool {
+    let arm = auth.audience.as_deref().is_some_and(|a| plain(a) != plain(&case.config.cloud.registry_audience));
     let policy = case.registry.and_then(|r| r.arm_audience_tokens.known());
     arm && policy == Some(&Switch::Disabled)
 }
 
-fn pull_role(case: &Case<'_>) -> Vec<Fix> {
+/// An audience without what tools append to it.
+fn plain(audience: &str) -> &str {
+    audience.trim_end_matches("/.default").trim_end_matches('/')
+}
+
+pub(super) fn pull_role(case: &Case<'_>) -> Vec<Fix> {
     let check = Fix::command("See which identity is signed in", "az account show");
     match case.registry {
         Some(registry) => vec![

@@ -12,6 +12,8 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
 use crate::reconcile::{command, evidence};
 
+use super::dns_private::resolves_privately;
+
 pub(super) static RULES: &[&Rule] = &[&CLIENT_IP_NOT_ALLOWED, &PUBLIC_ACCESS_DISABLED, &NOBODY_ALLOWED];
 
 /// Endpoints that the registry itself refused, with the address that it saw.
@@ -146,7 +148,8 @@ declare_finding! {
 }
 
 fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
-    let denied = denied_publicly(case);
+    // By a service endpoint too: a private address at the public door.
+    let denied: Vec<_> = denied(case).into_iter().filter(|(e, _)| !resolves_privately(e)).collect();
     let (Some(registry), Some((first, ip))) = (case.registry, denied.first()) else {
         return Vec::new();
     };
@@ -172,8 +175,8 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
             registry.login_server, case.config.cloud.private_zone
         )));
     }
-    if let Some(ip) = ip {
-        fixes.push(selected_networks(registry, *ip));
+    if let Some(ip) = ip.filter(|ip| !is_private(*ip)) {
+        fixes.push(selected_networks(registry, ip));
     }
     vec![
         Draft::new(

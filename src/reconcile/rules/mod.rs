@@ -1,7 +1,10 @@
 //! Every rule, a file a family.
 
 mod access;
+mod access_plane;
+mod access_scope;
 mod auth;
+mod auth_identity;
 mod client;
 mod dns;
 mod dns_address;
@@ -11,6 +14,9 @@ mod dns_zone;
 mod endpoint;
 mod endpoint_regions;
 mod firewall;
+mod firewall_effect;
+mod firewall_rules;
+mod logs;
 mod network;
 mod network_path;
 mod network_rules;
@@ -18,10 +24,14 @@ mod private_link;
 mod proxy;
 mod proxy_daemon;
 mod proxy_private;
+mod private_link_state;
 mod service;
+mod service_reach;
 mod tls;
 mod tls_handshake;
 mod vnet;
+mod vnet_endpoint;
+mod vnet_support;
 
 use super::rule::Rule;
 
@@ -29,6 +39,8 @@ use super::rule::Rule;
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         access::RULES,
+        access_plane::RULES,
+        access_scope::RULES,
         dns::RULES,
         dns_private::RULES,
         dns_zone::RULES,
@@ -43,10 +55,18 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         tls::RULES,
         tls_handshake::RULES,
         firewall::RULES,
+        firewall_effect::RULES,
+        firewall_rules::RULES,
         vnet::RULES,
+        vnet_endpoint::RULES,
+        vnet_support::RULES,
         private_link::RULES,
+        private_link_state::RULES,
         service::RULES,
+        service_reach::RULES,
         auth::RULES,
+        auth_identity::RULES,
+        logs::RULES,
         endpoint::RULES,
         endpoint_regions::RULES,
         client::RULES,

@@ -1,9 +1,12 @@
 //! Private endpoint connections.
 
+use std::net::IpAddr;
+
 use serde_json::json;
 
-use crate::facts::Fix;
-use crate::facts::registry::ConnectionStatus;
+use crate::facts::network::PrivateEndpoint;
+use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
+use crate::facts::{EndpointObservation, Fix};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
@@ -43,7 +46,7 @@ fn connection_pending(case: &Case<'_>) -> Vec<Draft> {
     let pending = case.connections().iter().filter(|c| c.status == ConnectionStatus::Pending);
     pending
         .map(|connection| {
-            let name = connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name();
+            let name = name_of(connection);
             let draft = Draft::new(
                 format!("The private endpoint '{name}' waits for approval"),
                 "Its connection is Pending: the registry lets nobody in through it until somebody approves it.",
@@ -55,15 +58,56 @@ fn connection_pending(case: &Case<'_>) -> Vec<Draft> {
             )])
             .seen(case.login().filter(|e| !Symptom::of(e).is_reached()).map(evidence::dns))
             .mend([command::approve(&connection.id)]);
-            let works = case.login_symptom().is_reached();
-            let others = !case.approved().is_empty();
-            if works || (case.probe.is_none() && others) {
-                draft.severity(crate::facts::Severity::Warning)
-            } else {
+            if depends_on(case, connection) {
                 draft
+            } else {
+                draft.severity(crate::facts::Severity::Warning).bystander()
             }
         })
         .collect()
+}
+
+/// The private endpoint's name, or the connection's where ARM does not tell.
+pub(super) fn name_of(connection: &PrivateEndpointConnection) -> &str {
+    connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name()
+}
+
+/// Whether this client needs a connection that is not approved: its names resolve to it, it is the one within reach,
+/// or there is no other way in at all.
+pub(super) fn depends_on(case: &Case<'_>, connection: &PrivateEndpointConnection) -> bool {
+    let other_ways = !case.approved().is_empty();
+    let endpoint = connection.private_endpoint.known().and_then(Option::as_ref);
+    let owns = |ip: IpAddr| {
+        endpoint.and_then(|e| e.addresses.known()).is_some_and(|list| list.iter().any(|a| a.address == ip))
+    };
+    let fails = |e: &&EndpointObservation| !Symptom::of(e).is_reached();
+    let resolved = |e: &EndpointObservation| e.dns.iter().flat_map(|d| d.answer.ips()).collect::<Vec<_>>();
+    if case.endpoints().filter(fails).any(|e| resolved(e).into_iter().any(owns)) {
+        return true;
+    }
+    let Some(probe) = case.probe else {
+        return !other_ways && case.network_restricted() && !lets_somebody_in(case);
+    };
+    if case.login_symptom().is_reached() && probe.endpoints.iter().all(|e| !fails(&e)) {
+        return false;
+    }
+    let near = endpoint
+        .and_then(PrivateEndpoint::virtual_network)
+        .is_some_and(|network| case.place.reaches(case.config, &network) == Some(true));
+    let answered = super::firewall::denied(case);
+    // A name that resolves to a private address of nobody in particular, while no other endpoint could own it.
+    let private = case.endpoints().filter(fails).any(super::dns_private::resolves_privately) && endpoint.is_none();
+    (near && case.usable().is_empty() && !answered.is_empty())
+        || (private && !other_ways)
+        || (!other_ways && !answered.is_empty() && case.network_restricted() && !lets_somebody_in(case))
+}
+
+/// Whether a rule of the public endpoint lets anybody in.
+fn lets_somebody_in(case: &Case<'_>) -> bool {
+    !case.public_access_disabled()
+        && case.rules().flatten().is_none_or(|rules| {
+            !rules.ip_rules.is_empty() || rules.virtual_network_rules.known().is_none_or(|list| !list.is_empty())
+        })
 }
 
 declare_finding! {

@@ -1,0 +1,153 @@
+//! The registry's rules against what happened: rules that do not let in, and doors that are open all the same.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::facts::registry::{DefaultAction, PublicNetworkAccess};
+use crate::facts::report::ExpectedPath;
+use crate::facts::{EndpointObservation, Fix};
+use crate::reconcile::case::Case;
+use crate::reconcile::evidence;
+use crate::reconcile::expect::expect;
+use crate::reconcile::place::is_private;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+
+use super::dns_private::resolves_privately;
+use super::firewall::{denied, rule_set};
+
+pub(super) static RULES: &[&Rule] = &[&RULE_NOT_IN_EFFECT, &UNEXPECTED_ACCESS];
+
+declare_finding! {
+    /// A rule lets this client in, and the registry refuses it all the same.
+    ///
+    /// ## Why it matters
+    /// The configuration is right and not in force: rules take minutes to apply, or the address that leaves this network
+    /// alternates.
+    ///
+    /// ## How it shows
+    /// - docker: `denied: client with IP '203.0.113.5' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.`
+    ///
+    /// ## What decides it
+    /// 403 DENIED, and the configuration lets in the address that the refusal names: an IP rule covers it, the client's
+    /// subnet has a rule, or the default action is Allow.
+    ///
+    /// ## Fix
+    /// Wait a few minutes and check again. If the address alternates, allow all of them.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-access-selected-networks>
+    RULE_NOT_IN_EFFECT = "firewall/rule-not-in-effect", Warning, article "container-registry-access-selected-networks",
+    explains [], rule_not_in_effect;
+}
+
+fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
+    let Some(registry) = case.registry else {
+        return Vec::new();
+    };
+    if case.public_access() != Some(&PublicNetworkAccess::Enabled) {
+        return Vec::new();
+    }
+    let refused: Vec<(&EndpointObservation, IpAddr, &str)> = denied(case)
+        .into_iter()
+        .filter(|(e, _)| !resolves_privately(e))
+        .filter_map(|(e, ip)| Some((e, ip?, let_in_by(case, ip?)?)))
+        .collect();
+    let Some((first, address, by)) = refused.first() else {
+        return Vec::new();
+    };
+    let others: BTreeSet<IpAddr> =
+        refused.iter().flat_map(|(e, _, _)| e.denied_clients.iter().copied()).filter(|ip| ip != address).collect();
+    let shown: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let detail = if others.is_empty() {
+        format!("{} refused {address}, although {by}. Rules take some minutes to come into force.", first.host)
+    } else {
+        format!(
+            "{} refused {address}, although {by}. The egress address alternates: {} was refused as well.",
+            first.host,
+            shown.join(", ")
+        )
+    };
+    let draft = Draft::new(format!("The registry refuses {address} although its rules allow it"), detail)
+        .about(refused.iter().map(|(e, _, _)| &e.host))
+        .seen(first.http.as_ref().map(|http| evidence::http(&first.host, http)))
+        .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
+        .mend([Fix::advice("Wait a few minutes for the rules to come into force, then check again")])
+        .mend(
+            others
+                .iter()
+                .filter(|ip| !is_private(**ip) && !case.ip_rule_covers(**ip))
+                .map(|ip| crate::reconcile::command::add_ip_rule(registry, &ip.to_string())),
+        );
+    vec![draft]
+}
+
+/// Which clause of the configuration lets an address in.
+fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<&'static str> {
+    match case.rules()? {
+        None => Some("the registry has no network rules"),
+        Some(rules) if rules.default_action == DefaultAction::Allow => Some("its default action is Allow"),
+        Some(_) if !is_private(address) && case.ip_rule_covers(address) => Some("an IP rule covers it"),
+        Some(_) if is_private(address) => {
+            let subnet = case.place.subnet.as_ref()?;
+            case.subnet_rules()?.contains(&subnet).then_some("a rule names the client's subnet")
+        }
+        Some(_) => None,
+    }
+}
+
+declare_finding! {
+    /// The configuration shuts this client out, and the registry lets it in.
+    ///
+    /// ## Why it matters
+    /// The restriction that somebody relies on is not in force for this client, or the configuration that was read is old.
+    ///
+    /// ## How it shows
+    /// - docker: `Login Succeeded`, where a refusal was expected
+    ///
+    /// ## What decides it
+    /// By the access model this client is refused at the login server's public address, and the registry answers it with
+    /// its challenge. Another path is possible: a private endpoint elsewhere, a trusted service, another egress address.
+    ///
+    /// ## Fix
+    /// Read the configuration again; if it is right, find out by which path the client comes.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-access-selected-networks>
+    UNEXPECTED_ACCESS = "firewall/unexpected-access", Warning, article "container-registry-access-selected-networks",
+    explains [], unexpected_access;
+}
+
+fn unexpected_access(case: &Case<'_>) -> Vec<Draft> {
+    let (Some(registry), Some(login)) = (case.registry, case.login()) else {
+        return Vec::new();
+    };
+    // An answer is only the registry's where its protocol was seen.
+    if login.http.is_none() || !case.login_symptom().is_reached() || resolves_privately(login) {
+        return Vec::new();
+    }
+    let expectation = expect(case, &login.host, Some(login));
+    if expectation.path != ExpectedPath::Blocked {
+        return Vec::new();
+    }
+    let pointer = if case.public_access_disabled() {
+        evidence::registry(registry, "/properties/publicNetworkAccess", "Disabled")
+    } else {
+        let rules = case.rules().flatten();
+        rules.map_or_else(
+            || evidence::registry(registry, "/properties/networkRuleSet", serde_json::Value::Null),
+            |rules| rule_set(registry, rules),
+        )
+    };
+    let draft = Draft::new(
+        format!("{} lets this client in although its configuration does not", registry.name),
+        format!(
+            "Expected a refusal: {}. The registry answers all the same: the configuration is older than the change, a rule is not in force yet, or the client comes by another path.",
+            expectation.because
+        ),
+    )
+    .about([&login.host])
+    .seen([pointer])
+    .seen(login.http.as_ref().map(|http| evidence::http(&login.host, http)))
+    .mend([Fix::advice("Read the configuration again, wait a few minutes, and check again")]);
+    vec![if case.public_access_disabled() { draft } else { draft.likely() }]
+}
