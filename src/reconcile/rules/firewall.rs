@@ -148,8 +148,10 @@ declare_finding! {
 }
 
 fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
-    // By a service endpoint too: a private address at the public door.
-    let denied: Vec<_> = denied(case).into_iter().filter(|(e, _)| !resolves_privately(e)).collect();
+    // By a service endpoint too; a private address at a private endpoint's door is the connection's matter.
+    let at_private_door =
+        |e: &EndpointObservation, ip: Option<IpAddr>| resolves_privately(e) && ip.is_some_and(is_private);
+    let denied: Vec<_> = denied(case).into_iter().filter(|(e, ip)| !at_private_door(e, *ip)).collect();
     let (Some(registry), Some((first, ip))) = (case.registry, denied.first()) else {
         return Vec::new();
     };

@@ -162,7 +162,12 @@ fn no_address(
     let has = addresses
         .iter()
         .any(|a| a.fqdns.contains(&host) || a.member.as_ref().is_some_and(|m| m.eq_ignore_ascii_case(&member)));
-    if has || addresses.is_empty() {
+    // Without any region's address the list is not whole, and says nothing about one region.
+    let is_data = |m: &String| m.to_ascii_lowercase().starts_with("registry_data_");
+    let within =
+        |fqdn: &Fqdn| fqdn.is_within(&case.config.cloud.data_endpoint_suffix) || fqdn.labels().nth(2) == Some("data");
+    let whole = addresses.iter().any(|a| a.member.as_ref().is_some_and(is_data) || a.fqdns.iter().any(within));
+    if has || !whole {
         return None;
     }
     let members: Vec<String> = addresses
