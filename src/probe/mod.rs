@@ -28,6 +28,7 @@ pub mod pull;
 mod recorder;
 pub mod request;
 pub mod resolve;
+pub mod runtime;
 pub mod token;
 pub mod tunnel;
 
@@ -85,6 +86,10 @@ pub async fn run_recorded(
         login(request, &climber, tokens, deadline, recorder),
         others(&climber, &request.login_server, more_endpoints, deadline, recorder),
         controls(request, &climber, deadline, recorder),
+        async {
+            let seen = runtime::read(request.runtime_root.as_deref(), &request.login_server, deadline).await;
+            recorder.change(|facts| facts.runtime = Known::Known(seen));
+        },
     );
     recorder.change(|facts| facts.endpoints.sort_by(|a, b| (a.role, &a.host).cmp(&(b.role, &b.host))));
     recorder.snapshot()
