@@ -110,7 +110,12 @@ async fn docker_daemon(root: &Root, deadline: Deadline) -> Option<DockerDaemon> 
         None => Known::unknown("DOCKER_HOST names a daemon elsewhere, which is not asked"),
     };
     let shown = socket.as_ref().map_or_else(|| bare(host.as_deref().unwrap_or_default()), |s| root.shown(s));
-    Some(DockerDaemon { socket: shown, running, configured: service(root, "docker", Some(&file)) })
+    Some(DockerDaemon {
+        socket: shown,
+        running,
+        configured: service(root, "docker", Some(&file)),
+        registry_answer: None,
+    })
 }
 
 #[cfg(unix)]
