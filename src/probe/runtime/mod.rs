@@ -114,7 +114,7 @@ async fn docker_daemon(root: &Root, deadline: Deadline) -> Option<DockerDaemon> 
         socket: shown,
         running,
         configured: service(root, "docker", Some(&file)),
-        registry_answer: None,
+        registry_answer: Known::unknown("the daemon was not asked about the registry"),
     })
 }
 
