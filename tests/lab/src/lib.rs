@@ -1,1 +1,34 @@
-//! lab
+//! A laboratory of broken networks: a private Azure in network namespaces, where a scenario file says what is
+//! there and what is broken, and the real program is run against it. Never shipped. See `README.md`.
+
+pub mod access;
+pub mod addresses;
+pub mod arm;
+pub mod authority;
+pub mod base;
+pub mod blobs;
+pub mod corporate;
+pub mod dns;
+pub mod documents;
+pub mod entra;
+pub mod error;
+pub mod graph;
+pub mod http;
+pub mod imds;
+pub mod judge;
+pub mod names;
+pub mod namespaces;
+pub mod outcome;
+pub mod registry;
+pub mod router;
+pub mod scenario;
+pub mod server;
+pub mod stage;
+pub mod tls;
+pub mod tokens;
+pub mod versions;
+pub mod world;
+
+pub use error::LabError;
+pub use outcome::Outcome;
+pub use scenario::Scenario;

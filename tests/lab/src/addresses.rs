@@ -1,0 +1,39 @@
+//! Where things stand in a world. All addresses are private or reserved for documentation.
+
+use std::net::Ipv4Addr;
+
+/// Azure DNS.
+pub const AZURE_DNS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// The instance metadata service.
+pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+/// `login.microsoftonline.com`.
+pub const ENTRA: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
+/// `management.azure.com`.
+pub const ARM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 20);
+/// `mcr.microsoft.com`, a control target.
+pub const MCR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 40);
+/// The client, in the subnet `clients` of the virtual network `app`.
+pub const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 20, 1, 4);
+/// The client's gateway.
+pub const CLIENT_GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 20, 1, 1);
+/// The public address of the client after translation.
+pub const EGRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 50);
+/// The corporate resolver.
+pub const CORP_DNS: Ipv4Addr = Ipv4Addr::new(10, 30, 0, 53);
+/// The corporate proxy.
+pub const PROXY: Ipv4Addr = Ipv4Addr::new(10, 30, 0, 10);
+/// The corporate network's gateway.
+pub const CORP_GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 30, 0, 1);
+/// The public address of the corporate network.
+pub const CORP_EGRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 77);
+/// The router's end of the link to Azure.
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 1);
+/// Azure's end of that link.
+pub const AZURE: Ipv4Addr = Ipv4Addr::new(100, 64, 0, 2);
+/// The port of the corporate proxy.
+pub const PROXY_PORT: u16 = 3128;
+
+/// Public addresses of registries: `198.51.100.0/24`. Registry `n` of the world has twenty of them.
+pub const fn registry(n: u8, slot: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 51, 100, 10 + 20 * n + slot)
+}

@@ -1,0 +1,141 @@
+//! Whether what the program said is what an expert would say.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use crate::documents::{items, text};
+use crate::outcome::{Outcome, Ran};
+use crate::scenario::{Expect, Scenario};
+use crate::tokens::{SECRET, SIGNATURE};
+
+/// The findings of the first registry of a report.
+fn findings(report: &Value) -> &[Value] {
+    items(report, "/registries/0/findings")
+}
+
+/// The codes of a report's findings that are root causes.
+pub fn root_causes(report: &Value) -> BTreeSet<String> {
+    let roots = findings(report).iter().filter(|f| f["rootCause"] == Value::Bool(true));
+    roots.map(|f| text(f, "/code").to_owned()).collect()
+}
+
+/// What is wrong with an outcome; nothing if the scenario is passed.
+pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
+    match outcome {
+        Outcome::Unsupported(why) | Outcome::Failed(why) => vec![why.clone()],
+        Outcome::Ran { first, healed } => {
+            let mut all = judge(&scenario.expect, first);
+            if let Some(healed) = healed {
+                let report: Value = serde_json::from_str(&healed.stdout).unwrap_or_default();
+                let left: Vec<String> =
+                    root_causes(&report).into_iter().filter(|c| scenario.expect.root_cause.contains(c)).collect();
+                if !left.is_empty() || text(&report, "/registries/0/verdict") == "blocked" {
+                    all.push(format!(
+                        "the fix does not heal: still {left:?}, verdict {}",
+                        text(&report, "/registries/0/verdict")
+                    ));
+                }
+            }
+            all
+        }
+    }
+}
+
+fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if ran.exit.is_none() {
+        wrong.push(format!("it hung and was killed after {:.0} s", ran.seconds));
+    }
+    if let Some(exit) = expect.exit.filter(|e| ran.exit != Some(*e)) {
+        wrong.push(format!("exit {exit} was expected, not {:?}", ran.exit));
+    }
+    for canary in [SECRET, SIGNATURE, "canaryseal"] {
+        if ran.stdout.contains(canary) || ran.stderr.contains(canary) {
+            wrong.push(format!("a secret was printed: {canary}"));
+        }
+    }
+    requests(expect, ran, &mut wrong);
+    for said in expect.says.iter().filter(|s| !ran.stdout.contains(*s)) {
+        wrong.push(format!("{said:?} is not said"));
+    }
+    let of_report =
+        !expect.root_cause.is_empty() || expect.quiet || expect.verdict.is_some() || !expect.found.is_empty();
+    if !of_report && expect.must_not.is_empty() {
+        return wrong;
+    }
+    match serde_json::from_str::<Value>(&ran.stdout) {
+        Ok(report) => report_faults(expect, &report, &mut wrong),
+        Err(error) => wrong.push(format!("the report is not JSON: {error}")),
+    }
+    wrong
+}
+
+fn requests(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {
+    let made = |wanted: &str| ran.log.iter().any(|s| format!("{} {} {}", s.method, s.host, s.path).contains(wanted));
+    wrong.extend(expect.requests.iter().filter(|r| !made(r)).map(|r| format!("no request {r:?} was made")));
+    wrong.extend(expect.no_requests.iter().filter(|r| made(r)).map(|r| format!("a request {r:?} was made")));
+}
+
+fn report_faults(expect: &Expect, report: &Value, wrong: &mut Vec<String>) {
+    let named = root_causes(report);
+    let wanted: BTreeSet<String> = expect.root_cause.iter().cloned().collect();
+    let surplus: Vec<&String> = named.difference(&wanted).filter(|c| !expect.allow.contains(c)).collect();
+    let missing: Vec<&String> = wanted.difference(&named).collect();
+    let judged = !wanted.is_empty() || expect.quiet;
+    if judged && (!surplus.is_empty() || !missing.is_empty()) {
+        wrong.push(format!("root causes: expected {wanted:?}, found {named:?}"));
+    }
+    let all: Vec<&str> = findings(report).iter().map(|f| text(f, "/code")).collect();
+    for code in expect.must_not.iter().filter(|c| all.contains(&c.as_str())) {
+        wrong.push(format!("{code} must not be found"));
+    }
+    for code in expect.found.iter().filter(|c| !all.contains(&c.as_str())) {
+        wrong.push(format!("{code} must be found"));
+    }
+    if expect.quiet {
+        let loud = findings(report)
+            .iter()
+            .filter(|f| text(f, "/severity") != "info" && !expect.allow.iter().any(|a| a == text(f, "/code")));
+        wrong.extend(loud.map(|f| format!("{} {} in a healthy world", text(f, "/severity"), text(f, "/code"))));
+    }
+    let verdict = text(report, "/registries/0/verdict");
+    if let Some(wanted) = expect.verdict.as_deref().filter(|v| *v != verdict) {
+        wrong.push(format!("verdict {wanted} was expected, not {verdict}"));
+    }
+    let unknown = items(report, "/registries/0/unknowns");
+    for fact in expect.unknowns.iter().filter(|u| !unknown.iter().any(|k| k.to_string().contains(*u))) {
+        wrong.push(format!("{fact} should be listed as unknown"));
+    }
+}
+
+/// All that helps to see why a scenario failed.
+pub fn story(scenario: &Scenario, outcome: &Outcome, faults: &[String]) -> String {
+    let mut story = format!("{}\n", scenario.about);
+    for fault in faults {
+        let _ = writeln!(story, "  ✗ {fault}");
+    }
+    let Outcome::Ran { first, healed } = outcome else { return story };
+    for ran in std::iter::once(first).chain(healed) {
+        let _ = writeln!(story, "\n$ {}   (exit {:?}, {:.1} s)", ran.command.join(" "), ran.exit, ran.seconds);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        for finding in findings(&report) {
+            let root = if finding["rootCause"] == Value::Bool(true) { "ROOT" } else { "    " };
+            let _ = writeln!(
+                story,
+                "  {root} {:7} {} {}",
+                text(finding, "/severity"),
+                text(finding, "/code"),
+                finding["explainedBy"]
+            );
+            let _ = writeln!(story, "       {}", text(finding, "/title"));
+        }
+        let _ = writeln!(story, "--- stdout\n{}\n--- stderr\n{}\n--- asked of the world", ran.stdout, ran.stderr);
+        for seen in &ran.log {
+            let _ =
+                writeln!(story, "  {} {} {} from {}: {}", seen.method, seen.host, seen.path, seen.source, seen.answer);
+        }
+    }
+    story
+}

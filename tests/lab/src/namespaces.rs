@@ -1,0 +1,175 @@
+//! Private namespaces: three or four networks, and a machine's /etc and /run of its own.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::{getgid, getuid};
+
+use crate::LabError;
+use crate::addresses::{AZURE, CLIENT, CLIENT_GATEWAY, CORP_DNS, CORP_GATEWAY, PROXY, ROUTER};
+use crate::world::World;
+
+/// Leaves the machine's namespaces for private ones. The process must have one thread only.
+pub fn leave() -> Result<(), LabError> {
+    let (user, group) = (getuid(), getgid());
+    let mut flags =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS;
+    if !user.is_root() {
+        flags |= CloneFlags::CLONE_NEWUSER;
+    }
+    unshare(flags).map_err(LabError::system("unshare of user, mount, network and process namespaces"))?;
+    if !user.is_root() {
+        write("/proc/self/setgroups", "deny")?;
+        write("/proc/self/uid_map", &format!("0 {user} 1"))?;
+        write("/proc/self/gid_map", &format!("0 {group} 1"))?;
+    }
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(LabError::system("make mounts private"))
+}
+
+/// Gives the new process namespace its own /proc, and the world an empty /run and a writable /etc.
+pub fn furnish(world: &World) -> Result<(), LabError> {
+    // Without an own /proc the client sees the machine's processes, which matters to few scenarios.
+    let _ = mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>);
+    tmpfs("/run")?;
+    for directory in ["/run/netns", "/run/lab", "/run/lab/home", "/run/lab/etc", "/run/lab/work"] {
+        fs::create_dir_all(directory).map_err(LabError::io(directory))?;
+    }
+    let layers = "lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/work";
+    mount(Some("overlay"), "/etc", Some("overlay"), MsFlags::empty(), Some(layers))
+        .map_err(LabError::system("overlay over /etc"))?;
+    let resolvers = world.client.resolvers.iter().map(|name| match name.as_str() {
+        "azure" => crate::addresses::AZURE_DNS.to_string(),
+        "corp" | "corp-forwarding" => CORP_DNS.to_string(),
+        address => address.to_owned(),
+    });
+    let resolv: String = resolvers.map(|r| format!("nameserver {r}\n")).collect();
+    replace("/etc/resolv.conf", &format!("{resolv}options timeout:2 attempts:2\n"))?;
+    replace("/etc/hosts", &format!("127.0.0.1 localhost\n{}\n", world.client.hosts.join("\n")))?;
+    replace("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
+    for (path, content) in &world.client.files {
+        if let Some(parent) = Path::new(path).parent() {
+            fs::create_dir_all(parent).map_err(LabError::io(path.clone()))?;
+        }
+        write(path, content)?;
+    }
+    Ok(())
+}
+
+fn tmpfs(path: &str) -> Result<(), LabError> {
+    mount(Some("tmpfs"), path, Some("tmpfs"), MsFlags::empty(), Some("mode=755")).map_err(LabError::system("tmpfs"))
+}
+
+/// Writes a file anew: the overlay must not write through a bind mount of the machine's own file.
+fn replace(path: &str, content: &str) -> Result<(), LabError> {
+    // Absent is as good as removed; a file that stays is reported by the write below.
+    let _ = nix::mount::umount2(path, nix::mount::MntFlags::MNT_DETACH);
+    let _ = fs::remove_file(path);
+    write(path, content)
+}
+
+fn write(path: &str, content: &str) -> Result<(), LabError> {
+    fs::write(path, content).map_err(LabError::io(path))
+}
+
+/// Makes the networks and joins them.
+pub fn connect(world: &World) -> Result<(), LabError> {
+    feed("ip", &["-batch", "-"], "netns add client\nnetns add router\nnetns add azure\nnetns add corp\n")?;
+    let link = |one: &str, at: &str, other: &str, there: &str| {
+        format!("link add {one} netns {at} type veth peer name {other} netns {there}\n")
+    };
+    let links = link("eth0", "client", "c0", "router")
+        + &link("a0", "router", "eth0", "azure")
+        + &link("p0", "router", "eth0", "corp");
+    feed("ip", &["-batch", "-"], &links)?;
+    let default = if world.client.no_default_route {
+        "route add 168.63.129.16/32".to_owned()
+    } else {
+        "route add default".to_owned()
+    };
+    batch(
+        "client",
+        &format!("addr add {CLIENT}/24 dev eth0\nlink set lo up\nlink set eth0 up\n{default} via {CLIENT_GATEWAY}\n"),
+    )?;
+    let azure_side = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "168.63.129.16/32"];
+    let mut routes: String = azure_side.iter().map(|net| format!("route add {net} via {AZURE}\n")).collect();
+    if world.client.imds {
+        routes.push_str(&format!("route add 169.254.169.254/32 via {AZURE}\n"));
+    }
+    batch(
+        "router",
+        &format!(
+            "link set lo up\naddr add {CLIENT_GATEWAY}/24 dev c0\naddr add {ROUTER}/30 dev a0\naddr add {CORP_GATEWAY}/24 dev p0\n\
+         link set c0 up\nlink set a0 up\nlink set p0 up\n{routes}"
+        ),
+    )?;
+    // Whole networks are local to Azure, so that any address of them answers.
+    let local: String =
+        azure_side.iter().chain(&["169.254.169.254/32"]).map(|net| format!("route add local {net} dev lo\n")).collect();
+    let back = "route add 10.20.1.0/24 via 100.64.0.1\nroute add 10.30.0.0/24 via 100.64.0.1\n";
+    batch(
+        "azure",
+        &format!(
+            "link set lo up\naddr add {AZURE}/30 dev eth0\nlink set eth0 up\n{local}{back}route add default via {ROUTER}\n"
+        ),
+    )?;
+    batch(
+        "corp",
+        &format!(
+            "link set lo up\naddr add {PROXY}/24 dev eth0\naddr add {CORP_DNS}/24 dev eth0\nlink set eth0 up\nroute add default via {CORP_GATEWAY}\n"
+        ),
+    )?;
+    inside("router", || write("/proc/sys/net/ipv4/ip_forward", "1"))??;
+    set_rules(world)
+}
+
+/// Loads the router's rules anew.
+pub fn set_rules(world: &World) -> Result<(), LabError> {
+    let rules = crate::router::ruleset(world);
+    inside("router", || feed("nft", &["-f", "-"], &rules))?
+}
+
+fn batch(namespace: &str, commands: &str) -> Result<(), LabError> {
+    feed("ip", &["-n", namespace, "-batch", "-"], commands)
+}
+
+/// Runs a program with this input.
+fn feed(program: &str, arguments: &[&str], input: &str) -> Result<(), LabError> {
+    let command = format!("{program} {}", arguments.join(" "));
+    let missing = |e: std::io::Error| LabError::Unsupported(format!("`{program}` cannot be run: {e}"));
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(missing)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).map_err(LabError::io(command.clone()))?;
+    }
+    let output = child.wait_with_output().map_err(LabError::io(command.clone()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let stderr = format!("{}\n{input}", String::from_utf8_lossy(&output.stderr));
+    Err(LabError::Command { command, stderr })
+}
+
+/// Puts this thread, and the processes and sockets that it will make, into a network namespace.
+pub fn enter(namespace: &str) -> Result<(), LabError> {
+    let path = format!("/run/netns/{namespace}");
+    let file = File::open(&path).map_err(LabError::io(path))?;
+    setns(file, CloneFlags::CLONE_NEWNET).map_err(LabError::system("setns"))
+}
+
+/// Runs something on a thread in a network namespace.
+pub fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> T + Send) -> Result<T, LabError> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| enter(namespace).map(|()| work()));
+        thread.join().map_err(|_| LabError::Scenario(format!("a thread in {namespace} panicked")))?
+    })
+}

@@ -1,0 +1,288 @@
+//! The scenario file: what the world is, what breaks, and what must be said of it.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::LabError;
+
+/// One scenario. The format is described in `README.md`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// One sentence for people.
+    #[serde(default)]
+    pub about: String,
+    /// The named base world.
+    pub world: String,
+    /// Merge patches of ARM documents, by the end of their ids; a `provider/type/name` that is not there is made.
+    #[serde(default)]
+    pub arm: BTreeMap<String, toml::Value>,
+    /// Documents that are taken away, or members of them: `"zone/A/myreg"`, `"registries/myreg#/properties/sku"`.
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// What is broken.
+    #[serde(default, rename = "break")]
+    pub faults: Faults,
+    /// The client.
+    #[serde(default)]
+    pub client: ClientSpec,
+    /// The corporate proxy, if there is one.
+    pub proxy: Option<ProxySpec>,
+    /// What is run.
+    #[serde(default)]
+    pub run: Run,
+    /// What must come of it.
+    #[serde(default)]
+    pub expect: Expect,
+    /// The change that mends the world; then the program is run again and must find it healthy.
+    pub healed_by: Option<Heal>,
+}
+
+/// What is broken, by layer. Hosts are names, `*`, or the end of a name after `*.`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// In the router: addresses, networks or hosts.
+    pub network: NetworkFaults,
+    /// In the resolvers.
+    pub dns: DnsFaults,
+    /// Host to what its TLS does.
+    pub tls: BTreeMap<String, TlsFault>,
+    /// Host to what it answers.
+    pub http: BTreeMap<String, HttpFault>,
+    /// In ARM.
+    pub arm: ArmFaults,
+    /// The AADSTS error that the authority answers with.
+    pub entra: Option<String>,
+    /// The status that `/oauth2/exchange` answers with.
+    pub exchange: Option<u16>,
+}
+
+/// Packets that do not pass the router.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkFaults {
+    /// Silently dropped.
+    pub drop: Vec<String>,
+    /// Answered with RST.
+    pub refuse: Vec<String>,
+    /// Answered with ICMP host unreachable.
+    pub unreachable: Vec<String>,
+}
+
+/// Resolver faults. Each list holds hosts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DnsFaults {
+    /// Answered SERVFAIL.
+    pub servfail: Vec<String>,
+    /// Answered REFUSED.
+    pub refused: Vec<String>,
+    /// Answered NXDOMAIN.
+    pub nxdomain: Vec<String>,
+    /// Not answered.
+    pub silent: Vec<String>,
+    /// Answered with this address, whatever the zones say.
+    pub answers: BTreeMap<String, Ipv4Addr>,
+    /// Answered with an IPv6 address besides, where nothing listens.
+    pub ipv6: Vec<String>,
+}
+
+/// What a host's TLS does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsFault {
+    /// Presents a chain by an inspecting firewall's CA.
+    Inspected,
+    /// Presents a trusted certificate of another name.
+    WrongName,
+    /// Presents a certificate that is no longer valid.
+    Expired,
+    /// Resets after the ClientHello.
+    Reset,
+    /// Says nothing after the ClientHello.
+    Silent,
+    /// Knows TLS 1.0 and 1.1 only.
+    OldOnly,
+}
+
+/// What a host answers over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HttpFault {
+    /// 200 and a sign-in page.
+    CaptivePortal,
+    /// 403 and a firewall's page.
+    BlockPage,
+    /// 429 with Retry-After.
+    TooManyRequests,
+    /// 503.
+    Unavailable,
+    /// 500.
+    InternalError,
+    /// Accepts the request and never answers.
+    Hang,
+    /// Closes without an answer.
+    Cut,
+    /// 200 and a body without end.
+    Endless,
+    /// 200 and nothing.
+    Empty,
+    /// 200 and JSON of the wrong kind.
+    WrongType,
+    /// 302 to a page elsewhere.
+    Redirect,
+    /// 403 AuthorizationFailure, as storage behind a service endpoint policy.
+    StoragePolicy,
+}
+
+/// ARM faults.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ArmFaults {
+    /// Actions that the identity lacks, with `*` at the end or alone.
+    pub forbid: Vec<String>,
+    /// The first so many requests get 429 with `Retry-After: 1`.
+    pub throttle: u32,
+    /// The registry API versions that this cloud has; empty means all known ones.
+    pub api_versions: Vec<String>,
+    /// Items on each page; 0 means one page.
+    pub page_size: usize,
+    /// Milliseconds before each answer.
+    pub latency_ms: u64,
+}
+
+/// The client machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientSpec {
+    /// Whether it has a service principal's credentials.
+    pub signed_in: bool,
+    /// The secret that it uses; another one than the authority knows is wrong.
+    pub secret: Option<String>,
+    /// The resolvers in its resolv.conf: `azure`, `corp`, `corp-forwarding` or an address.
+    pub resolvers: Vec<String>,
+    /// Further environment.
+    pub env: BTreeMap<String, String>,
+    /// Lines of its hosts file.
+    pub hosts: Vec<String>,
+    /// Files that it has, by absolute path below /etc, /run or /var/lab.
+    pub files: BTreeMap<String, String>,
+    /// The public address it leaves with.
+    pub egress: Option<Ipv4Addr>,
+    /// Whether it is an Azure VM with metadata and an identity.
+    pub imds: bool,
+    /// Whether it says with `--subnet` where it stands; the base world's choice if absent.
+    pub in_subnet: Option<bool>,
+    /// Whether its default route is missing.
+    pub no_default_route: bool,
+}
+
+impl Default for ClientSpec {
+    fn default() -> Self {
+        Self {
+            signed_in: true,
+            secret: None,
+            resolvers: vec!["azure".to_owned()],
+            env: BTreeMap::new(),
+            hosts: Vec::new(),
+            files: BTreeMap::new(),
+            egress: None,
+            imds: false,
+            in_subnet: None,
+            no_default_route: false,
+        }
+    }
+}
+
+/// The corporate proxy at `http://proxy.corp.example:3128`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProxySpec {
+    /// Hosts that CONNECT is denied for.
+    pub deny: Vec<String>,
+    /// `user:password` that it wants.
+    pub credentials: Option<String>,
+    /// Hosts that it cannot resolve: 503.
+    pub cannot_resolve: Vec<String>,
+    /// Nothing listens.
+    pub dead: bool,
+}
+
+/// What is run in the client's namespace.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// Arguments of the program; `check -n myreg -o json` if absent.
+    pub args: Option<Vec<String>>,
+    /// Arguments that are added.
+    pub extra: Vec<String>,
+    /// Another command than the program, for the laboratory's own tests.
+    pub command: Option<Vec<String>>,
+    /// Seconds before it counts as hung; 90 if absent.
+    pub deadline: Option<u64>,
+}
+
+/// What must come of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Expect {
+    /// The exact set of findings with `rootCause`.
+    pub root_cause: Vec<String>,
+    /// Codes that no finding may have.
+    pub must_not: Vec<String>,
+    /// Codes that must be found, root cause or not.
+    pub found: Vec<String>,
+    /// Root causes that are allowed besides.
+    pub allow: Vec<String>,
+    /// The exit status.
+    pub exit: Option<i32>,
+    /// The verdict.
+    pub verdict: Option<String>,
+    /// No finding at warning or above, bar those in `allow`.
+    pub quiet: bool,
+    /// Texts that the report must hold.
+    pub says: Vec<String>,
+    /// Facts that must be listed as unknown, by a part of `fact` or `needs`.
+    pub unknowns: Vec<String>,
+    /// Requests that the client must have made: a part of `METHOD host path`.
+    pub requests: Vec<String>,
+    /// Requests that it must not have made.
+    pub no_requests: Vec<String>,
+}
+
+/// What mends the world.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Heal {
+    /// Merge patches, as in the scenario.
+    pub arm: BTreeMap<String, toml::Value>,
+    /// Removals, as in the scenario.
+    pub remove: Vec<String>,
+    /// Whether the faults go away.
+    pub faults: bool,
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    pub fn read(path: &Path) -> Result<Self, LabError> {
+        let text = std::fs::read_to_string(path).map_err(LabError::io(path.display().to_string()))?;
+        toml::from_str(&text).map_err(|error| LabError::Scenario(format!("{}: {error}", path.display())))
+    }
+}
+
+/// Whether a host is meant by a pattern: its name, `*`, or `*.suffix`.
+pub fn matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.to_ascii_lowercase().ends_with(&suffix.to_ascii_lowercase()),
+        None => pattern.eq_ignore_ascii_case(host),
+    }
+}
+
+/// Whether a host is meant by any of these patterns.
+pub fn any_matches(patterns: &[String], host: &str) -> bool {
+    patterns.iter().any(|p| matches(p, host))
+}

@@ -1,0 +1,143 @@
+//! The servers of the Azure namespace: one listener for every host, one resolver, the metadata service.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use crate::addresses;
+use crate::dns::{self, View};
+use crate::http::{self, Ending, Request, Response};
+use crate::names::Role;
+use crate::scenario::HttpFault;
+use crate::world::{Lab, World};
+use crate::{LabError, arm, entra, imds, registry, tls};
+
+/// Binds everything that Azure serves; call it in Azure's namespace. The servers run until the runtime ends.
+pub async fn start_azure(lab: &Arc<Lab>) -> Result<(), LabError> {
+    let secure = listen(Ipv4Addr::UNSPECIFIED, 443).await?;
+    let dns = bind_dns(addresses::AZURE_DNS).await?;
+    tokio::spawn(dns::serve(Arc::clone(lab), View::Azure, dns.0, dns.1));
+    if lab.world().client.imds {
+        let plain = listen(addresses::IMDS, 80).await?;
+        tokio::spawn(accept_all(Arc::clone(lab), plain, false));
+    }
+    tokio::spawn(accept_all(Arc::clone(lab), secure, true));
+    Ok(())
+}
+
+/// A listening socket.
+pub async fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, LabError> {
+    TcpListener::bind((address, port)).await.map_err(LabError::io(format!("listen at {address}:{port}")))
+}
+
+/// Both sockets of a resolver.
+pub async fn bind_dns(address: Ipv4Addr) -> Result<(UdpSocket, TcpListener), LabError> {
+    let udp = UdpSocket::bind((address, 53)).await.map_err(LabError::io(format!("bind {address}:53")))?;
+    Ok((udp, listen(address, 53).await?))
+}
+
+async fn accept_all(lab: Arc<Lab>, listener: TcpListener, secure: bool) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let lab = Arc::clone(&lab);
+        // A connection that the client gave up is no fault of the laboratory.
+        tokio::spawn(
+            async move { if secure { serve_tls(&lab, stream).await } else { serve_plain(&lab, stream).await } },
+        );
+    }
+}
+
+async fn serve_tls(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<()> {
+    let ends = (stream.peer_addr()?, stream.local_addr()?);
+    match tls::accept(lab, stream).await? {
+        Some((stream, _)) => serve(lab, stream, ends).await,
+        None => Ok(()),
+    }
+}
+
+async fn serve_plain(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<()> {
+    let ends = (stream.peer_addr()?, stream.local_addr()?);
+    serve(lab, stream, ends).await
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    lab: &Lab,
+    mut stream: S,
+    ends: (SocketAddr, SocketAddr),
+) -> io::Result<()> {
+    while let Some(request) = http::read_request(&mut stream, ends.0.ip(), ends.1.ip()).await? {
+        let latency = lab.world().faults.arm.latency_ms;
+        let response = answer(lab, &request);
+        if latency > 0 && request.host() == "management.azure.com" {
+            tokio::time::sleep(Duration::from_millis(latency)).await;
+        }
+        let said = format!("{} {:?}", response.status, response.ending);
+        lab.note(&request.method, &request.host(), &request.path, &request.source.to_string(), &said);
+        if !http::write_response(&mut stream, &response, request.method == "HEAD").await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// What a host of the world answers.
+pub fn answer(lab: &Lab, request: &Request) -> Response {
+    let name = request.host();
+    if request.destination == addresses::IMDS {
+        return imds::answer(request);
+    }
+    let (fault, host) = {
+        let world = lab.world();
+        (World::fault_of(&world.faults.http, &name), world.host(&name))
+    };
+    if let Some(fault) = fault {
+        return faulty(fault);
+    }
+    let Some(host) = host else {
+        return Response::new(404, "text/html", "<html><body>Our services aren't available right now</body></html>");
+    };
+    match host.role {
+        Role::Arm => arm::answer(lab, request),
+        Role::Entra => entra::answer(&lab.world(), request),
+        Role::Control => Response::new(200, "text/plain", "ok"),
+        Role::Login | Role::Data | Role::Blob => registry::answer(&lab.world(), &host, request),
+    }
+}
+
+fn faulty(fault: HttpFault) -> Response {
+    let registry_error = |status, code: &str| {
+        let body = format!("{{\"errors\":[{{\"code\":\"{code}\",\"message\":\"the service cannot answer now\"}}]}}");
+        Response::new(status, "application/json", body).with("docker-distribution-api-version", "registry/2.0")
+    };
+    match fault {
+        HttpFault::CaptivePortal => {
+            Response::new(200, "text/html", "<html><head><title>Guest Wi-Fi</title></head><body>Please sign in</body></html>")
+        }
+        HttpFault::BlockPage => Response::new(
+            403,
+            "text/html",
+            "<html><head><title>Access blocked</title></head><body>Contoso Secure Web Gateway: this category is blocked</body></html>",
+        ),
+        HttpFault::TooManyRequests => registry_error(429, "TOOMANYREQUESTS").with("retry-after", "17"),
+        HttpFault::Unavailable => registry_error(503, "UNAVAILABLE").with("retry-after", "30"),
+        HttpFault::InternalError => registry_error(500, "UNKNOWN"),
+        HttpFault::Hang => Response::ending(Ending::Hang),
+        HttpFault::Cut => Response::ending(Ending::Cut),
+        HttpFault::Endless => Response::ending(Ending::Endless).with("content-type", "application/json"),
+        HttpFault::Empty => Response::new(200, "application/json", ""),
+        HttpFault::WrongType => Response::new(200, "application/json", "[{\"value\": 7}, null, \"text\"]"),
+        HttpFault::Redirect => {
+            Response { status: 302, ..Response::default() }.with("location", "https://portal.contoso.example/login")
+        }
+        HttpFault::StoragePolicy => Response::new(
+            403,
+            "application/xml",
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthorizationFailure</Code><Message>This request is not authorized to perform this operation.</Message></Error>",
+        )
+        .with("x-ms-error-code", "AuthorizationFailure")
+        .with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0"),
+    }
+}

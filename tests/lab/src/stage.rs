@@ -1,0 +1,262 @@
+//! How a world comes to be: the test's process starts itself twice more. The first copy leaves the machine's
+//! namespaces, the second is process 1 of the new ones and holds the world. When it ends, everything in it ends.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::namespaces;
+use crate::outcome::{Outcome, Ran};
+use crate::tokens::{CLIENT_ID, SECRET, TENANT};
+use crate::world::{Lab, World};
+use crate::{LabError, Scenario, base, corporate, server};
+
+const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
+const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
+
+/// What a world is wanted for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// The scenario file.
+    pub scenario: PathBuf,
+    /// The program under test.
+    pub program: PathBuf,
+    /// Arguments instead of the scenario's.
+    pub args: Option<Vec<String>>,
+    /// Whether to give the terminal to a shell in the client's namespace after the run.
+    pub shell: bool,
+}
+
+/// Must be the first call of every binary that opens worlds: in a copy of itself it does the copy's work and tells
+/// to return at once.
+pub fn intercept() -> Option<ExitCode> {
+    let role = std::env::var(ROLE).ok()?;
+    // If whoever started us dies, so do we, and the namespaces with us.
+    let _ = set_pdeathsig(Signal::SIGKILL);
+    let outcome = if role == "leave" { leave() } else { hold() };
+    let outcome = match outcome {
+        Ok(None) => return Some(ExitCode::SUCCESS),
+        Ok(Some(outcome)) => outcome,
+        Err(LabError::Unsupported(why)) => Outcome::Unsupported(why),
+        Err(error) => Outcome::Failed(error.to_string()),
+    };
+    let text = serde_json::to_string(&outcome).unwrap_or_else(|e| e.to_string());
+    let written = std::io::stdout().write_all(text.as_bytes());
+    Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Opens a world, runs the program in it, and tells what came of it.
+pub fn open(order: &Order) -> Result<Outcome, LabError> {
+    let output = copy("leave", &serde_json::to_string(order)?)?.output().map_err(LabError::io("start a copy"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // A shell in the world may have written before the outcome.
+    let report = text.rfind("{\"").filter(|_| order.shell).and_then(|at| text.get(at..)).unwrap_or(&text);
+    if report.is_empty() {
+        return Err(LabError::Scenario(format!(
+            "the world's process ended with {} and said: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )));
+    }
+    Ok(serde_json::from_str(report)?)
+}
+
+fn copy(role: &str, order: &str) -> Result<Command, LabError> {
+    let this = std::env::current_exe().map_err(LabError::io("this program's path"))?;
+    let mut command = Command::new(this);
+    command.env(ROLE, role).env(ORDER, order).stdin(Stdio::inherit());
+    Ok(command)
+}
+
+fn order() -> Result<Order, LabError> {
+    let text = std::env::var(ORDER).map_err(|e| LabError::Scenario(e.to_string()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// The first copy: leaves, and waits for the second one.
+fn leave() -> Result<Option<Outcome>, LabError> {
+    let order = std::env::var(ORDER).map_err(|e| LabError::Scenario(e.to_string()))?;
+    namespaces::leave()?;
+    let status = copy("hold", &order)?.status().map_err(LabError::io("start the world's process"))?;
+    if status.success() {
+        Ok(None)
+    } else {
+        Err(LabError::Scenario(format!("the world's process ended with {status}")))
+    }
+}
+
+/// The second copy: holds the world.
+fn hold() -> Result<Option<Outcome>, LabError> {
+    let order = order()?;
+    let scenario = Scenario::read(&order.scenario)?;
+    let world = World::new(&scenario)?;
+    namespaces::furnish(&world)?;
+    namespaces::connect(&world)?;
+    let lab = Arc::new(Lab::new(world)?);
+    std::fs::write("/run/lab/ca.pem", lab.authority.pem()).map_err(LabError::io("write the CA"))?;
+    serve(&lab)?;
+    let first = run(&lab, &scenario, &order)?;
+    let healed = match &scenario.healed_by {
+        Some(heal) if order.args.is_none() => {
+            lab.heal(heal)?;
+            namespaces::set_rules(&lab.world())?;
+            Some(run(&lab, &scenario, &order)?)
+        }
+        _ => None,
+    };
+    if order.shell {
+        shell(&lab)?;
+    }
+    Ok(Some(Outcome::Ran { first, healed }))
+}
+
+/// Starts the servers on threads of their namespaces and waits until all sockets are bound.
+fn serve(lab: &Arc<Lab>) -> Result<(), LabError> {
+    let (ready, readiness) = mpsc::channel();
+    for namespace in ["azure", "corp"] {
+        let (lab, ready) = (Arc::clone(lab), ready.clone());
+        std::thread::spawn(move || {
+            let told = ready.clone();
+            if let Err(error) = serve_in(namespace, &lab, &told) {
+                // The receiver is gone only if the other namespace failed first.
+                let _ = ready.send(Err(error));
+            }
+        });
+    }
+    for _ in 0..2 {
+        readiness.recv().map_err(|e| LabError::Scenario(format!("a server ended: {e}")))??;
+    }
+    Ok(())
+}
+
+fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), LabError>>) -> Result<(), LabError> {
+    namespaces::enter(namespace)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LabError::io("runtime"))?;
+    runtime.block_on(async {
+        if namespace == "azure" {
+            server::start_azure(lab).await?
+        } else {
+            corporate::start(lab).await?
+        }
+        let _ = ready.send(Ok(()));
+        std::future::pending::<Result<(), LabError>>().await
+    })
+}
+
+/// The environment that the client has.
+fn environment(world: &World) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/run/lab/home"),
+        ("LANG", "C.UTF-8"),
+        ("SSL_CERT_FILE", "/run/lab/ca.pem"),
+        ("RUST_BACKTRACE", "1"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .to_vec();
+    if world.client.signed_in {
+        let secret = world.client.secret.as_deref().unwrap_or(SECRET);
+        let given = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", CLIENT_ID), ("AZURE_CLIENT_SECRET", secret)];
+        all.extend(given.map(|(k, v)| (k.to_owned(), v.to_owned())));
+    }
+    all.extend(world.client.env.iter().map(|(k, v)| (k.clone(), v.clone())));
+    all
+}
+
+fn command_line(world: &World, scenario: &Scenario, order: &Order) -> Vec<String> {
+    if let Some(command) = &scenario.run.command {
+        return command.clone();
+    }
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let mut line = vec![order.program.display().to_string()];
+    match (&order.args, &scenario.run.args) {
+        (Some(args), _) => line.extend(args.iter().cloned()),
+        (None, Some(args)) => line.extend(args.iter().cloned()),
+        (None, None) => line.extend(words("check -n myreg -o json")),
+    }
+    if world.in_subnet && line.get(1).is_some_and(|c| c == "check" || c == "probe") {
+        line.extend(["--subnet".to_owned(), base::client_subnet()]);
+    }
+    line.extend(scenario.run.extra.iter().cloned());
+    line
+}
+
+/// Runs the program in the client's namespace.
+fn run(lab: &Lab, scenario: &Scenario, order: &Order) -> Result<Ran, LabError> {
+    let (line, environment) = {
+        let world = lab.world();
+        (command_line(&world, scenario, order), environment(&world))
+    };
+    lab.take_log();
+    let started = Instant::now();
+    let deadline = Duration::from_secs(scenario.run.deadline.unwrap_or(90));
+    let mut ran = namespaces::inside("client", || execute(&line, environment, deadline))??;
+    ran.seconds = started.elapsed().as_secs_f64();
+    ran.command = line;
+    ran.log = lab.take_log();
+    Ok(ran)
+}
+
+fn execute(line: &[String], environment: Vec<(String, String)>, deadline: Duration) -> Result<Ran, LabError> {
+    let (program, arguments) = line.split_first().ok_or_else(|| LabError::Scenario("nothing to run".to_owned()))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .current_dir("/run/lab/home")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(LabError::io(program.clone()))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        let stdout = scope.spawn(move || read_all(stdout));
+        let stderr = scope.spawn(move || read_all(stderr));
+        let (ended, end) = mpsc::channel::<()>();
+        let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
+        let watchdog = scope.spawn(move || {
+            let late = end.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout);
+            late && nix::sys::signal::kill(id, Signal::SIGKILL).is_ok()
+        });
+        let status = child.wait().map_err(LabError::io("wait for the program"))?;
+        drop(ended);
+        let hung = watchdog.join().unwrap_or(false);
+        Ok(Ran {
+            exit: if hung { None } else { status.code() },
+            stdout: stdout.join().unwrap_or_default(),
+            stderr: stderr.join().unwrap_or_default(),
+            ..Ran::default()
+        })
+    })
+}
+
+fn read_all(pipe: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What was read before an error is still worth showing.
+        let _ = pipe.read_to_end(&mut bytes);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Gives the terminal to a shell in the client's namespace.
+fn shell(lab: &Lab) -> Result<(), LabError> {
+    let environment = environment(&lab.world());
+    let program = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
+    namespaces::inside("client", || {
+        let mut command = Command::new(program);
+        command.env_clear().envs(environment).env("TERM", "xterm").env("PS1", "client$ ");
+        // The outcome is read from standard output, so the shell writes to standard error's terminal.
+        let error = std::io::stderr();
+        let terminal = std::os::fd::AsFd::as_fd(&error).try_clone_to_owned().map_err(LabError::io("terminal"))?;
+        command.stdout(terminal).status().map(|_| ()).map_err(LabError::io(program))
+    })?
+}

@@ -1,0 +1,41 @@
+//! TLS as a host of the world offers it, with its faults.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::scenario::TlsFault;
+use crate::world::{Lab, World};
+
+/// A fatal `protocol_version` alert, as a server gives that knows TLS 1.0 and 1.1 only.
+const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
+
+/// Answers a handshake; `None` when the world's fault ended it.
+pub async fn accept(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<Option<(TlsStream<TcpStream>, String)>> {
+    let source = stream.peer_addr()?.ip().to_string();
+    let handshake = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let name = handshake.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
+    let fault = World::fault_of(&lab.world().faults.tls, &name);
+    lab.note("TLS", &name, "", &source, &fault.map_or_else(|| "ok".to_owned(), |f| format!("{f:?}")));
+    match fault {
+        Some(TlsFault::Reset) => {
+            handshake.io.set_zero_linger()?;
+            return Ok(None);
+        }
+        Some(TlsFault::Silent) => std::future::pending().await,
+        Some(TlsFault::OldOnly) => {
+            let mut stream = handshake.io;
+            stream.write_all(&PROTOCOL_VERSION_ALERT).await?;
+            stream.shutdown().await?;
+            return Ok(None);
+        }
+        _ => {}
+    }
+    let config = lab.authority.config(&name, fault).map_err(io::Error::other)?;
+    Ok(Some((handshake.into_stream(config).await?, name)))
+}

@@ -1,0 +1,145 @@
+//! A world as it stands now: documents, faults, and the log of everything that was asked.
+
+use std::sync::atomic::AtomicU32;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Authority;
+use crate::documents::Documents;
+use crate::names::{self, Host};
+use crate::scenario::{ClientSpec, Faults, Heal, ProxySpec, Scenario, matches};
+use crate::{LabError, base};
+
+/// What is there and what is broken.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// ARM's documents.
+    pub documents: Documents,
+    /// What is broken.
+    pub faults: Faults,
+    /// The client machine.
+    pub client: ClientSpec,
+    /// The corporate proxy.
+    pub proxy: Option<ProxySpec>,
+    /// Whether the client says in which subnet it stands.
+    pub in_subnet: bool,
+}
+
+/// One thing that was asked of the world.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Seen {
+    /// The method, or `DNS`, `TLS`, `CONNECT`.
+    pub method: String,
+    /// The host or name.
+    pub host: String,
+    /// The path, the record type, or what was done.
+    pub path: String,
+    /// Where it came from.
+    pub source: String,
+    /// The status or response code.
+    pub answer: String,
+}
+
+/// A running world, shared by all its servers.
+pub struct Lab {
+    world: RwLock<World>,
+    log: Mutex<Vec<Seen>>,
+    /// The certificate authorities.
+    pub authority: Authority,
+    /// How many requests ARM has throttled.
+    pub throttled: AtomicU32,
+}
+
+impl World {
+    /// The world that a scenario describes.
+    pub fn new(scenario: &Scenario) -> Result<Self, LabError> {
+        let base = base::world(&scenario.world)?;
+        let in_subnet = scenario.client.in_subnet.unwrap_or(base.in_subnet);
+        let mut world = Self {
+            documents: base.documents,
+            faults: scenario.faults.clone(),
+            client: scenario.client.clone(),
+            proxy: scenario.proxy.clone(),
+            in_subnet,
+        };
+        world.change(&scenario.arm, &scenario.remove)?;
+        Ok(world)
+    }
+
+    /// Applies what mends it.
+    pub fn heal(&mut self, heal: &Heal) -> Result<(), LabError> {
+        if heal.faults {
+            self.faults = Faults::default();
+        }
+        self.change(&heal.arm, &heal.remove)
+    }
+
+    fn change(
+        &mut self,
+        patches: &std::collections::BTreeMap<String, toml::Value>,
+        remove: &[String],
+    ) -> Result<(), LabError> {
+        for key in remove {
+            self.documents.remove(key)?;
+        }
+        for (key, patch) in patches {
+            self.documents.patch(key, patch)?;
+        }
+        Ok(())
+    }
+
+    /// All hosts.
+    pub fn hosts(&self) -> Vec<Host> {
+        names::hosts(&self.documents)
+    }
+
+    /// The host of this name.
+    pub fn host(&self, name: &str) -> Option<Host> {
+        self.hosts().into_iter().find(|h| h.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The fault in a table of host patterns that concerns a host.
+    pub fn fault_of<T: Copy>(table: &std::collections::BTreeMap<String, T>, host: &str) -> Option<T> {
+        table.iter().find(|(pattern, _)| matches(pattern, host)).map(|(_, fault)| *fault)
+    }
+}
+
+impl Lab {
+    /// Starts a world; nothing runs yet.
+    pub fn new(world: World) -> Result<Self, LabError> {
+        Ok(Self {
+            world: RwLock::new(world),
+            log: Mutex::new(Vec::new()),
+            authority: Authority::new()?,
+            throttled: AtomicU32::new(0),
+        })
+    }
+
+    /// The world as it is now.
+    pub fn world(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the world.
+    pub fn heal(&self, heal: &Heal) -> Result<(), LabError> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner).heal(heal)
+    }
+
+    /// Notes what was asked.
+    pub fn note(&self, method: &str, host: &str, path: &str, source: &str, answer: &str) {
+        let seen = Seen {
+            method: method.to_owned(),
+            host: host.to_owned(),
+            path: path.to_owned(),
+            source: source.to_owned(),
+            answer: answer.to_owned(),
+        };
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+    }
+
+    /// Takes what was noted so far.
+    pub fn take_log(&self) -> Vec<Seen> {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

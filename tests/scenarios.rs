@@ -1,0 +1,68 @@
+//! Every file below `tests/scenarios` is a test: a world is opened, the program is run in it, and what it says is
+//! compared with what an expert would say.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use acr_doctor_lab::stage::{self, Order};
+use acr_doctor_lab::{Outcome, Scenario, judge};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    if let Some(code) = stage::intercept() {
+        return code;
+    }
+    let mut arguments = Arguments::from_args();
+    // Worlds mostly wait, so there may be more of them than processors.
+    arguments.test_threads.get_or_insert(6);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let listing = arguments.list;
+    let trials = files(&root).into_iter().map(|path| trial(&root, &path, listing)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// All scenario files, in order.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().filter_map(Result::ok);
+    entries.map(walkdir::DirEntry::into_path).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect()
+}
+
+fn trial(root: &Path, path: &Path, listing: bool) -> Trial {
+    let name = path.strip_prefix(root).unwrap_or(path).with_extension("").display().to_string();
+    // A machine without namespaces counts its worlds as ignored; the build machine must have them.
+    let ignored = !listing && std::env::var_os("CI").is_none() && why_not().is_some();
+    let path = path.to_owned();
+    Trial::test(name, move || run(&path)).with_ignored_flag(ignored)
+}
+
+/// Why this machine cannot hold worlds, asked once.
+fn why_not() -> Option<&'static str> {
+    static WHY: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let ask = || match stage::open(&order(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/fixtures/empty.toml")))
+    {
+        Ok(Outcome::Unsupported(why)) => Some(why),
+        _ => None,
+    };
+    let why = WHY.get_or_init(ask).as_deref();
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    if let Some(why) = why {
+        ONCE.call_once(|| report(why));
+    }
+    why
+}
+
+#[expect(clippy::print_stderr, reason = "a test harness tells why it ignores tests")]
+fn report(why: &str) {
+    eprintln!("the scenarios are ignored: {why}");
+}
+
+fn order(scenario: PathBuf) -> Order {
+    Order { scenario, program: env!("CARGO_BIN_EXE_acr-doctor").into(), args: None, shell: false }
+}
+
+fn run(path: &Path) -> Result<(), Failed> {
+    let scenario = Scenario::read(path)?;
+    let outcome = stage::open(&order(path.to_owned()))?;
+    let faults = judge::faults(&scenario, &outcome);
+    if faults.is_empty() { Ok(()) } else { Err(judge::story(&scenario, &outcome, &faults).into()) }
+}
