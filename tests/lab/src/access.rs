@@ -39,8 +39,8 @@ pub fn decide(documents: &Documents, registry: &Value, source: IpAddr, destinati
     }
     let subnet = names::subnet_of(documents, IpAddr::V4(source)).filter(|s| names::has_service_endpoint(s));
     let rules = items(registry, "/properties/networkRuleSet/virtualNetworkRules");
-    let ruled = subnet.is_some_and(|s| rules.iter().any(|r| text(r, "/id").eq_ignore_ascii_case(text(s, "/id"))));
-    if ruled { Access::Allowed("virtual network rule") } else { Access::Denied }
+    let known = subnet.is_some_and(|s| rules.iter().any(|r| text(r, "/id").eq_ignore_ascii_case(text(s, "/id"))));
+    if known { Access::Allowed("virtual network rule") } else { Access::Denied }
 }
 
 /// Whether an IP rule's value, an address or a network, covers an address.

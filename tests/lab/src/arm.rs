@@ -130,18 +130,18 @@ fn read(world: &World, request: &Request, path: &str, version: &str) -> Response
     }
     if lower == "/subscriptions" {
         let all = world.documents.all().filter(|(id, _)| id.matches('/').count() == 2).map(|(_, d)| d.clone());
-        return page(world, request, all.collect());
+        return page(world, request, &all.collect::<Vec<_>>());
     }
-    if let ["subscriptions", subscription, ..] = segments.as_slice() {
-        if world.documents.get(&format!("/subscriptions/{subscription}")).is_none() {
-            let message = format!("The subscription '{subscription}' could not be found.");
-            return error(404, "SubscriptionNotFound", &message);
-        }
+    if let ["subscriptions", subscription, ..] = segments.as_slice()
+        && world.documents.get(&format!("/subscriptions/{subscription}")).is_none()
+    {
+        let message = format!("The subscription '{subscription}' could not be found.");
+        return error(404, "SubscriptionNotFound", &message);
     }
     if let ["subscriptions", _, "resources"] = segments.as_slice() {
         let filter = request.parameter("$filter").unwrap_or_default();
         let kind = filter.split('\'').nth(1).unwrap_or_default().to_owned();
-        return page(world, request, world.documents.of_type(&kind).map(summary).collect());
+        return page(world, request, &world.documents.of_type(&kind).map(summary).collect::<Vec<_>>());
     }
     if let ["subscriptions", subscription, "providers", "microsoft.containerregistry"] = segments.as_slice() {
         return Response::json(200, &provider(world, subscription));
@@ -223,7 +223,7 @@ fn list(world: &World, request: &Request, path: &str, version: &str) -> Response
     } else {
         world.documents.children(path)
     };
-    page(world, request, found.into_iter().map(|d| shown(world, d, version)).collect())
+    page(world, request, &found.into_iter().map(|d| shown(world, d, version)).collect::<Vec<_>>())
 }
 
 /// Locks, policy assignments and settings at a scope; a list of assignments shows inherited ones too.
@@ -247,7 +247,7 @@ fn not_found(path: &str) -> Response {
     error(404, "ResourceNotFound", &message)
 }
 
-fn page(world: &World, request: &Request, items: Vec<Value>) -> Response {
+fn page(world: &World, request: &Request, items: &[Value]) -> Response {
     let size = world.faults.arm.page_size;
     if size == 0 || items.len() <= size {
         return Response::json(200, &json!({ "value": items }));

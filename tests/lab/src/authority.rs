@@ -30,12 +30,11 @@ fn issuer(common_name: &str, organisation: &str) -> Result<CertifiedIssuer<'stat
 fn certificate_names(host: &str) -> Vec<String> {
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {
-        [_, "azurecr", "io"] => vec!["*.azurecr.io".to_owned()],
-        [_, _, "geo", "azurecr", "io"] | [_, _, "data", "azurecr", "io"] | [_, "blob", "core", "windows", "net"] => {
+        [_, _, "geo" | "data", "azurecr", "io"] | [_, "blob", "core", "windows", "net"] => {
             vec![format!("*.{}", labels.get(1..).unwrap_or_default().join("."))]
         }
         // A private link name is not covered: the server presents the login server's certificate.
-        [.., "privatelink", "azurecr", "io"] => vec!["*.azurecr.io".to_owned()],
+        [_, "azurecr", "io"] | [.., "privatelink", "azurecr", "io"] => vec!["*.azurecr.io".to_owned()],
         _ => vec![host.to_owned()],
     }
 }

@@ -15,6 +15,7 @@ pub struct Base {
 }
 
 /// What a base world is made of.
+#[expect(clippy::struct_excessive_bools, reason = "each is a part that a world has or lacks")]
 struct Plan {
     default_action: &'static str,
     public_access: &'static str,
@@ -24,6 +25,8 @@ struct Plan {
     data_endpoints: bool,
     replica: bool,
     in_subnet: bool,
+    /// Where the network `app` stands; the client is in it when this is `10.20`.
+    prefix: &'static str,
 }
 
 const PUBLIC: Plan = Plan {
@@ -35,6 +38,7 @@ const PUBLIC: Plan = Plan {
     data_endpoints: false,
     replica: false,
     in_subnet: false,
+    prefix: "10.20",
 };
 
 /// The base world of that name.
@@ -57,6 +61,14 @@ pub fn world(name: &str) -> Result<Base, LabError> {
             private_endpoint: true,
             data_endpoints: true,
             in_subnet: true,
+            ..PUBLIC
+        },
+        "private-link-elsewhere" => Plan {
+            default_action: "Deny",
+            public_access: "Disabled",
+            private_endpoint: true,
+            data_endpoints: true,
+            prefix: "10.50",
             ..PUBLIC
         },
         "private-link-geo" => Plan {
@@ -150,7 +162,7 @@ impl Plan {
         all.put(
             &network_id("virtualNetworks/app"),
             json!({ "location": "eastus", "properties": {
-            "provisioningState": "Succeeded", "addressSpace": { "addressPrefixes": ["10.20.0.0/16"] },
+            "provisioningState": "Succeeded", "addressSpace": { "addressPrefixes": [format!("{}.0.0/16", self.prefix)] },
             "dhcpOptions": { "dnsServers": [] }, "enableDdosProtection": false
         } }),
         );
@@ -160,23 +172,23 @@ impl Plan {
             json!([])
         };
         all.put(&client_subnet(), json!({ "properties": {
-            "provisioningState": "Succeeded", "addressPrefix": "10.20.1.0/24", "serviceEndpoints": endpoints, "delegations": [],
+            "provisioningState": "Succeeded", "addressPrefix": format!("{}.1.0/24", self.prefix), "serviceEndpoints": endpoints, "delegations": [],
             "networkSecurityGroup": { "id": network_id("networkSecurityGroups/clients") },
             "privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"
         } }));
         all.put(&network_id("networkSecurityGroups/clients"), security_group());
         all.put(&network_id("virtualNetworks/app/subnets/endpoints"), json!({ "properties": {
-            "provisioningState": "Succeeded", "addressPrefix": "10.20.2.0/24", "serviceEndpoints": [], "delegations": [],
+            "provisioningState": "Succeeded", "addressPrefix": format!("{}.2.0/24", self.prefix), "serviceEndpoints": [], "delegations": [],
             "privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled"
         } }));
     }
 
     /// Names and addresses of the private endpoint, in the order in which Azure gives them out.
-    fn private_records(&self) -> Vec<(&'static str, &'static str, &'static str)> {
-        let mut all =
-            vec![("registry_data_eastus", "myreg.eastus.data", "10.20.2.4"), ("registry", "myreg", "10.20.2.5")];
+    fn private_records(&self) -> Vec<(&'static str, &'static str, String)> {
+        let at = |host: u8| format!("{}.2.{host}", self.prefix);
+        let mut all = vec![("registry_data_eastus", "myreg.eastus.data", at(4)), ("registry", "myreg", at(5))];
         if self.replica {
-            all.push(("registry_data_westus", "myreg.westus.data", "10.20.2.6"));
+            all.push(("registry_data_westus", "myreg.westus.data", at(6)));
         }
         all
     }

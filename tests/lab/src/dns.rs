@@ -204,23 +204,23 @@ fn reply(lab: &Lab, view: View, question: &[u8], source: &str) -> Option<Vec<u8>
         answer = Answer { aliases: Vec::new(), addresses: vec![*address], exists: true };
     }
     let six = any_matches(&faults.ipv6, &name);
-    fill(&mut message, &query.query_type(), &name, &answer, six);
+    fill(&mut message, query.query_type(), &name, &answer, six);
     note(&format!("{} {:?}", message.metadata.response_code, answer.addresses));
     message.to_vec().ok()
 }
 
-fn fill(message: &mut Message, kind: &RecordType, name: &str, answer: &Answer, six: bool) {
+fn fill(message: &mut Message, kind: RecordType, name: &str, answer: &Answer, six: bool) {
     let at = |name: &str| Name::from_ascii(format!("{name}.")).unwrap_or_default();
     let mut last = name.to_owned();
     for (from, to) in &answer.aliases {
         message.add_answer(Record::from_rdata(at(from), 60, RData::CNAME(CNAME(at(to)))));
         last.clone_from(to);
     }
-    if *kind == RecordType::A {
+    if kind == RecordType::A {
         for address in &answer.addresses {
             message.add_answer(Record::from_rdata(at(&last), 10, RData::A(A(*address))));
         }
-    } else if *kind == RecordType::AAAA && six {
+    } else if kind == RecordType::AAAA && six {
         let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
         message.add_answer(Record::from_rdata(at(&last), 10, RData::AAAA(AAAA(address))));
     }

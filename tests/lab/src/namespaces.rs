@@ -47,8 +47,8 @@ pub fn furnish(world: &World) -> Result<(), LabError> {
         "corp" | "corp-forwarding" => CORP_DNS.to_string(),
         address => address.to_owned(),
     });
-    let resolv: String = resolvers.map(|r| format!("nameserver {r}\n")).collect();
-    replace("/etc/resolv.conf", &format!("{resolv}options timeout:2 attempts:2\n"))?;
+    let resolv: Vec<String> = resolvers.map(|r| format!("nameserver {r}")).collect();
+    replace("/etc/resolv.conf", &format!("{}\noptions timeout:2 attempts:2\n", resolv.join("\n")))?;
     replace("/etc/hosts", &format!("127.0.0.1 localhost\n{}\n", world.client.hosts.join("\n")))?;
     replace("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
     for (path, content) in &world.client.files {
@@ -96,25 +96,27 @@ pub fn connect(world: &World) -> Result<(), LabError> {
         &format!("addr add {CLIENT}/24 dev eth0\nlink set lo up\nlink set eth0 up\n{default} via {CLIENT_GATEWAY}\n"),
     )?;
     let azure_side = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "168.63.129.16/32"];
-    let mut routes: String = azure_side.iter().map(|net| format!("route add {net} via {AZURE}\n")).collect();
+    let mut routes: Vec<String> = azure_side.iter().map(|net| format!("route add {net} via {AZURE}")).collect();
     if world.client.imds {
-        routes.push_str(&format!("route add 169.254.169.254/32 via {AZURE}\n"));
+        routes.push(format!("route add 169.254.169.254/32 via {AZURE}"));
     }
     batch(
         "router",
         &format!(
             "link set lo up\naddr add {CLIENT_GATEWAY}/24 dev c0\naddr add {ROUTER}/30 dev a0\naddr add {CORP_GATEWAY}/24 dev p0\n\
-         link set c0 up\nlink set a0 up\nlink set p0 up\n{routes}"
+         link set c0 up\nlink set a0 up\nlink set p0 up\n{}\n",
+            routes.join("\n")
         ),
     )?;
     // Whole networks are local to Azure, so that any address of them answers.
-    let local: String =
-        azure_side.iter().chain(&["169.254.169.254/32"]).map(|net| format!("route add local {net} dev lo\n")).collect();
+    let local: Vec<String> =
+        azure_side.iter().chain(&["169.254.169.254/32"]).map(|net| format!("route add local {net} dev lo")).collect();
     let back = "route add 10.20.1.0/24 via 100.64.0.1\nroute add 10.30.0.0/24 via 100.64.0.1\n";
     batch(
         "azure",
         &format!(
-            "link set lo up\naddr add {AZURE}/30 dev eth0\nlink set eth0 up\n{local}{back}route add default via {ROUTER}\n"
+            "link set lo up\naddr add {AZURE}/30 dev eth0\nlink set eth0 up\n{}\n{back}route add default via {ROUTER}\n",
+            local.join("\n")
         ),
     )?;
     batch(

@@ -17,13 +17,13 @@ pub fn answer(world: &World, host: &Host, request: &Request) -> Response {
         return Response::json(404, &json!({ "errors": [{ "code": "NAME_UNKNOWN", "message": "unknown registry" }] }));
     };
     if host.role == Role::Blob {
-        return blob(request, &format!("/{}", SIGNATURE));
+        return blob(request);
     }
     if access::decide(&world.documents, registry, request.source, request.destination) == Access::Denied {
         return denied(request);
     }
     if host.role == Role::Data {
-        return blob(request, SIGNATURE);
+        return blob(request);
     }
     match request.path.as_str() {
         "/v2/" | "/v2" => match request.bearer().and_then(tokens::open) {
@@ -31,7 +31,7 @@ pub fn answer(world: &World, host: &Host, request: &Request) -> Response {
             None => challenge(registry, request, None),
         },
         "/oauth2/exchange" => exchange(world, registry, request),
-        "/oauth2/token" => token(world, registry, request),
+        "/oauth2/token" => token(registry, request),
         _ => content(world, registry, host, request),
     }
 }
@@ -105,12 +105,11 @@ fn exchange(world: &World, registry: &Value, request: &Request) -> Response {
         .with("x-ms-ratelimit-remaining-calls-per-second", "333.316667")
 }
 
-fn token(world: &World, registry: &Value, request: &Request) -> Response {
+fn token(registry: &Value, request: &Request) -> Response {
     let login = text(registry, "/properties/loginServer");
     let refresh = request.field("refresh_token").as_deref().and_then(tokens::open);
     let known = refresh.is_some_and(|c| text(&c, "/grant_type") == "refresh_token" && text(&c, "/aud") == login);
     let anonymous = registry.pointer("/properties/anonymousPullEnabled") == Some(&json!(true));
-    let _ = world;
     if !known && !anonymous {
         return refuse(
             401,
@@ -188,8 +187,8 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// A blob by its signed address, whole or a range.
-fn blob(request: &Request, signature: &str) -> Response {
-    let signed = request.parameter("sig").is_some_and(|s| s.contains(signature.trim_start_matches('/')));
+fn blob(request: &Request) -> Response {
+    let signed = request.parameter("sig").is_some_and(|s| s.contains(SIGNATURE));
     if !signed {
         let body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.</Message></Error>";
         return Response::new(403, "application/xml", body)

@@ -141,9 +141,9 @@ fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), Lab
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LabError::io("runtime"))?;
     runtime.block_on(async {
         if namespace == "azure" {
-            server::start_azure(lab).await?
+            server::start_azure(lab).await?;
         } else {
-            corporate::start(lab).await?
+            corporate::start(lab).await?;
         }
         let _ = ready.send(Ok(()));
         std::future::pending::<Result<(), LabError>>().await
@@ -177,8 +177,7 @@ fn command_line(world: &World, scenario: &Scenario, order: &Order) -> Vec<String
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let mut line = vec![order.program.display().to_string()];
     match (&order.args, &scenario.run.args) {
-        (Some(args), _) => line.extend(args.iter().cloned()),
-        (None, Some(args)) => line.extend(args.iter().cloned()),
+        (Some(args), _) | (None, Some(args)) => line.extend(args.iter().cloned()),
         (None, None) => line.extend(words("check -n myreg -o json")),
     }
     if world.in_subnet && line.get(1).is_some_and(|c| c == "check" || c == "probe") {
