@@ -1,7 +1,9 @@
 //! Whole reads against a small ARM, and documents from files.
 
+mod client;
 mod documents;
 mod recorded;
+mod rights;
 mod round_trips;
 
 use serde_json::{Value, json};

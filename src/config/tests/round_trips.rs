@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// Round trips and requests of one read.
-async fn round_trips(
+pub(super) async fn round_trips(
     world: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
     change: impl FnOnce(&mut ReadRequest),
 ) -> (ConfigFacts, usize, usize) {
