@@ -33,17 +33,46 @@ declare_finding! {
 }
 
 fn name_not_found(case: &Case<'_>) -> Vec<Draft> {
-    let Some(login) = case.login() else {
-        return Vec::new();
-    };
-    let Symptom::Dns(dns) = Symptom::of(login) else {
-        return Vec::new();
+    match case.login() {
+        Some(login) if is_unknown_name(case, login) => vec![login_not_found(case, login)],
+        Some(login) if resolves_publicly(login) => data_not_found(case).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// NXDOMAIN or no address, without an alias into the private zone.
+fn is_unknown_name(case: &Case<'_>, endpoint: &EndpointObservation) -> bool {
+    let Symptom::Dns(dns) = Symptom::of(endpoint) else {
+        return false;
     };
     let private = dns.answer.alias_within(&case.config.cloud.private_zone).is_some()
-        || login.host.is_within(&case.config.cloud.private_zone);
-    if private || !matches!(dns.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress) {
-        return Vec::new();
-    }
+        || endpoint.host.is_within(&case.config.cloud.private_zone);
+    !private && matches!(dns.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress)
+}
+
+fn resolves_publicly(endpoint: &EndpointObservation) -> bool {
+    super::dns_private::public_answer(endpoint).is_some()
+}
+
+/// Data endpoints that the resolver does not know, beside a login server that it knows by its public address.
+fn data_not_found(case: &Case<'_>) -> Option<Draft> {
+    let lost: Vec<_> = case.data_endpoints().filter(|e| is_unknown_name(case, e)).collect();
+    let first = lost.first()?;
+    let server = first.dns.iter().flat_map(|d| &d.servers).map(|s| s.server.ip().to_string()).next();
+    let server = server.unwrap_or_else(|| "the resolver".to_owned());
+    Some(
+        Draft::new(
+            format!("The name of the data endpoint {} does not exist", first.host),
+            format!("{server} knows the login server and not its data endpoint, from which layers come: a filter or a zone of your own hides it."),
+        )
+        .about(lost.iter().map(|e| &e.host))
+        .seen(case.login().into_iter().chain(lost.iter().copied()).map(evidence::dns))
+        .mend([Fix::advice(format!("Let {server} resolve {} as the public name space does", first.host))])
+        .likely(),
+    )
+}
+
+fn login_not_found(case: &Case<'_>, login: &EndpointObservation) -> Draft {
     let draft = Draft::new(
         format!("The name {} does not exist", login.host),
         match case.registry {
@@ -58,7 +87,7 @@ fn name_not_found(case: &Case<'_>) -> Vec<Draft> {
     )
     .about([&login.host])
     .seen([evidence::dns(login)]);
-    vec![match case.registry {
+    match case.registry {
         Some(registry) if registry.login_server != login.host => draft
             .seen([evidence::registry(registry, "/properties/loginServer", registry.login_server.as_str())])
             .mend([Fix::command(
@@ -73,7 +102,7 @@ fn name_not_found(case: &Case<'_>) -> Vec<Draft> {
             "List the login servers that you can see",
             "az acr list --query '[].loginServer' --output tsv",
         )]),
-    }]
+    }
 }
 
 declare_finding! {

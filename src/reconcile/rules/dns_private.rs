@@ -246,7 +246,8 @@ declare_finding! {
     PUBLIC_ANSWER_FOR_PRIVATE_ENDPOINT = "dns/public-answer-for-private-endpoint", Error,
     article "container-registry-private-link",
     explains ["firewall/public-access-disabled", "firewall/client-ip-not-allowed", "network/blocked-silently",
-        "network/data-endpoint-blocked", "network/refused", "network/unreachable"],
+        "network/data-endpoint-blocked", "network/refused", "network/unreachable", "network/nsg-blocks-outbound",
+        "network/egress-through-firewall"],
     public_answer_for_private_endpoint;
 }
 

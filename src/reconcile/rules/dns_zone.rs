@@ -37,7 +37,7 @@ declare_finding! {
     PRIVATE_ZONE_NOT_LINKED = "dns/private-zone-not-linked", Error, article "container-registry-private-link",
     explains ["dns/public-answer-for-private-endpoint", "dns/resolvers-disagree", "firewall/public-access-disabled",
         "firewall/client-ip-not-allowed", "network/blocked-silently", "network/data-endpoint-blocked",
-        "network/refused", "network/unreachable"],
+        "network/refused", "network/unreachable", "network/nsg-blocks-outbound", "network/egress-through-firewall"],
     private_zone_not_linked;
 }
 

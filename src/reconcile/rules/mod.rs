@@ -18,6 +18,7 @@ mod firewall_effect;
 mod firewall_rules;
 mod logs;
 mod network;
+mod network_endpoint;
 mod network_path;
 mod network_rules;
 mod private_link;
@@ -47,6 +48,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         dns_address::RULES,
         dns_local::RULES,
         network::RULES,
+        network_endpoint::RULES,
         network_path::RULES,
         network_rules::RULES,
         proxy::RULES,

@@ -11,8 +11,7 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
 use crate::reconcile::{command, evidence};
 
-pub(super) static RULES: &[&Rule] =
-    &[&BLOCKED_SILENTLY, &REFUSED, &DATA_ENDPOINT_BLOCKED, &PRIVATE_ENDPOINT_UNREACHABLE];
+pub(super) static RULES: &[&Rule] = &[&BLOCKED_SILENTLY, &REFUSED, &DATA_ENDPOINT_BLOCKED];
 
 /// Whether an endpoint's first failure is this TCP outcome.
 pub(super) fn fails_with(endpoint: &EndpointObservation, outcome: &TcpOutcome) -> bool {
@@ -216,96 +215,6 @@ fn data_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
 }
 
 /// A private address that is known to be nobody's, or another network's: a matter of DNS.
-fn wrong_private_address(case: &Case<'_>, address: IpAddr) -> bool {
+pub(super) fn wrong_private_address(case: &Case<'_>, address: IpAddr) -> bool {
     is_private(address) && case.owner_of(address).is_none() && case.all_addresses_known()
-}
-
-declare_finding! {
-    /// The private endpoint's address does not answer.
-    ///
-    /// ## Why it matters
-    /// DNS and configuration are right, and packets do not arrive: routing, peering or a network security group.
-    ///
-    /// ## How it shows
-    /// - curl: `host is not reachable`
-    /// - docker: `dial tcp 10.1.0.4:443: i/o timeout`
-    /// - docker: `dial tcp 10.1.0.4:443: connect: no route to host`
-    ///
-    /// ## What decides it
-    /// The name resolves to an address that a private endpoint of this registry owns, and TCP to it gets no answer.
-    ///
-    /// ## Fix
-    /// Peer the networks or route to the endpoint's; allow 443 in the security group of the endpoint's subnet.
-    ///
-    /// ## References
-    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
-    PRIVATE_ENDPOINT_UNREACHABLE = "network/private-endpoint-unreachable", Error, article "container-registry-private-link",
-    explains [], private_endpoint_unreachable;
-}
-
-fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
-    let silent: Vec<_> = case
-        .endpoints()
-        .filter(|e| on_private_address(e) && !stands_alone(case, e))
-        .filter(|e| matches!(Symptom::of(e), Symptom::Tcp(o) if !matches!(o, TcpOutcome::Refused | TcpOutcome::Reset)))
-        .filter(|e| !tried(e).any(|ip| wrong_private_address(case, ip)))
-        .collect();
-    if silent.is_empty() {
-        return Vec::new();
-    }
-    let owner = silent.iter().flat_map(|e| tried(e)).find_map(|ip| case.owner_of(ip));
-    let hosts: Vec<&Fqdn> = silent.iter().map(|e| &e.host).collect();
-    let address = silent.iter().flat_map(|e| tried(e)).find(|ip| is_private(*ip));
-    let address = address.map(|a| a.to_string()).unwrap_or_default();
-    let draft = Draft::new(
-        format!("The private endpoint at {address} does not answer"),
-        format!("{} resolves to the private endpoint, as it should, and packets to it get no answer: they are not routed, or are filtered.", list_of(&hosts)),
-    )
-    .about(silent.iter().map(|e| &e.host))
-    .seen(silent.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]));
-    let Some((connection, endpoint)) = owner else {
-        return vec![
-            draft
-                .likely()
-                .mend([Fix::advice(format!("Route or peer this network to {address}, and allow TCP 443 to it"))]),
-        ];
-    };
-    let network = endpoint.virtual_network();
-    let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));
-    let fixes = match (&case.place.network, &network, reaches) {
-        (Some(own), Some(theirs), Some(false)) => vec![Fix::command(
-            format!("Peer the network '{}' with '{}' (and back)", own.name(), theirs.name()),
-            command::line([
-                "az",
-                "network",
-                "vnet",
-                "peering",
-                "create",
-                "-n",
-                &format!("to-{}", theirs.name()),
-                "-g",
-                own.resource_group().unwrap_or_default(),
-                "--subscription",
-                own.subscription(),
-                "--vnet-name",
-                own.name(),
-                "--remote-vnet",
-                theirs.as_str(),
-                "--allow-vnet-access",
-            ]),
-        )],
-        _ => vec![Fix::advice(format!(
-            "Check the route from here to {address} (peering, VPN, ExpressRoute) and the security group of the subnet '{}' for TCP 443",
-            endpoint.subnet.as_ref().map_or("?", |s| s.name())
-        ))],
-    };
-    vec![
-        draft
-            .seen([evidence::config(
-                &connection.id,
-                "/properties/privateLinkServiceConnectionState/status",
-                connection.status.as_str(),
-            )])
-            .mend(fixes),
-    ]
 }

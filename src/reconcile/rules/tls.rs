@@ -56,7 +56,9 @@ fn is_out_of_time(tls: &TlsObservation) -> bool {
 
 /// An expired certificate of a CA that is not public, while the clock is right: an inspecting proxy's.
 fn expired_of_another_ca(case: &Case<'_>, tls: &TlsObservation) -> bool {
-    is_out_of_time(tls) && clock::judge(case, tls) != Clock::Wrong && !issued_publicly(case, tls)
+    let judged = clock::judge(case, tls);
+    let unexplained = judged == Clock::Right || (judged == Clock::Undecided && tls.outcome == TlsOutcome::Expired);
+    is_out_of_time(tls) && unexplained && !issued_publicly(case, tls)
 }
 
 /// A failure that names no kind, with a certificate in hand.

@@ -1,0 +1,143 @@
+//! From the client to a private endpoint.
+
+use std::net::IpAddr;
+
+use serde_json::json;
+
+use crate::facts::network::{NetworkSecurityGroup, PrivateEndpoint, SecurityRule};
+use crate::facts::probe::TcpOutcome;
+use crate::facts::{EndpointRole, Fix, Fqdn, ResourceId};
+use crate::reconcile::case::Case;
+use crate::reconcile::place::is_private;
+use crate::reconcile::rule::{Draft, Rule, declare_finding};
+use crate::reconcile::security_rules::{Connection, Judgement, inbound};
+use crate::reconcile::symptom::Symptom;
+use crate::reconcile::{command, evidence};
+
+use super::network::{list_of, on_private_address, stands_alone, tried, wrong_private_address};
+
+pub(super) static RULES: &[&Rule] = &[&PRIVATE_ENDPOINT_UNREACHABLE];
+
+declare_finding! {
+    /// The private endpoint's address does not answer.
+    ///
+    /// ## Why it matters
+    /// DNS and configuration are right, and packets do not arrive: routing, peering or a network security group.
+    ///
+    /// ## How it shows
+    /// - curl: `host is not reachable`
+    /// - docker: `dial tcp 10.1.0.4:443: i/o timeout`
+    /// - docker: `dial tcp 10.1.0.4:443: connect: no route to host`
+    ///
+    /// ## What decides it
+    /// The name resolves to an address that a private endpoint of this registry owns, and TCP to it gets no answer.
+    ///
+    /// ## Fix
+    /// Peer the networks or route to the endpoint's; allow 443 in the security group of the endpoint's subnet.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
+    PRIVATE_ENDPOINT_UNREACHABLE = "network/private-endpoint-unreachable", Error, article "container-registry-private-link",
+    explains [], private_endpoint_unreachable;
+}
+
+fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
+    let silent: Vec<_> = case
+        .endpoints()
+        .filter(|e| on_private_address(e) && !stands_alone(case, e))
+        .filter(|e| matches!(Symptom::of(e), Symptom::Tcp(o) if !matches!(o, TcpOutcome::Refused | TcpOutcome::Reset)))
+        .filter(|e| !tried(e).any(|ip| wrong_private_address(case, ip)))
+        .collect();
+    if silent.is_empty() {
+        return Vec::new();
+    }
+    let owner = silent.iter().flat_map(|e| tried(e)).find_map(|ip| case.owner_of(ip));
+    let hosts: Vec<&Fqdn> = silent.iter().map(|e| &e.host).collect();
+    let address = silent.iter().flat_map(|e| tried(e)).find(|ip| is_private(*ip));
+    let address = address.map(|a| a.to_string()).unwrap_or_default();
+    let draft = Draft::new(
+        format!("The private endpoint at {address} does not answer"),
+        format!("{} resolves to the private endpoint, as it should, and packets to it get no answer: they are not routed, or are filtered.", list_of(&hosts)),
+    )
+    .about(silent.iter().map(|e| &e.host))
+    .seen(silent.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]));
+    let Some((connection, endpoint)) = owner else {
+        return vec![
+            draft
+                .likely()
+                .mend([Fix::advice(format!("Route or peer this network to {address}, and allow TCP 443 to it"))]),
+        ];
+    };
+    let draft = draft.seen([evidence::config(
+        &connection.id,
+        "/properties/privateLinkServiceConnectionState/status",
+        connection.status.as_str(),
+    )]);
+    vec![match silent.iter().flat_map(|e| tried(e)).find_map(|ip| denied_at(case, endpoint, ip)) {
+        Some((group, rule)) => denied_there(draft, &address, group, rule),
+        None => draft.mend([way_there(case, endpoint, &address)]),
+    }]
+}
+
+/// A peering, where both networks are known and not peered; else what to look at.
+fn way_there(case: &Case<'_>, endpoint: &PrivateEndpoint, address: &str) -> Fix {
+    let network = endpoint.virtual_network();
+    let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));
+    let (Some(own), Some(theirs), Some(false)) = (&case.place.network, &network, reaches) else {
+        return Fix::advice(format!(
+            "Check the route from here to {address} (peering, VPN, ExpressRoute) and the security group of the subnet '{}' for TCP 443",
+            endpoint.subnet.as_ref().map_or("?", |s| s.name())
+        ));
+    };
+    Fix::command(format!("Peer the network '{}' with '{}' (and back)", own.name(), theirs.name()), peering(own, theirs))
+}
+
+fn peering(own: &ResourceId, theirs: &ResourceId) -> String {
+    let name = format!("to-{}", theirs.name());
+    let mut words = vec!["az", "network", "vnet", "peering", "create", "-n", &name];
+    words.extend(command::scope(own));
+    words.extend(["--vnet-name", own.name(), "--remote-vnet", theirs.as_str(), "--allow-vnet-access"]);
+    command::line(words)
+}
+
+/// The inbound rule of the endpoint's own subnet that denies this client. Security groups count for private endpoints
+/// only where the subnet's network policies are enabled for them.
+fn denied_at<'a>(
+    case: &Case<'a>,
+    endpoint: &PrivateEndpoint,
+    destination: IpAddr,
+) -> Option<(&'a NetworkSecurityGroup, &'a SecurityRule)> {
+    let subnet = case.subnet(endpoint.subnet.as_ref()?)?;
+    let policies = subnet.private_endpoint_network_policies.as_deref()?;
+    if !["Enabled", "NetworkSecurityGroupEnabled"].iter().any(|p| policies.eq_ignore_ascii_case(p)) {
+        return None;
+    }
+    let group = subnet.network_security_group.known()?.as_ref()?;
+    let sources: Vec<_> = case.probe?.vantage.addresses.iter().map(|a| a.addr().into()).collect();
+    let connection = Connection { sources: &sources, destination, role: EndpointRole::Login, region: None, tags: &[] };
+    match inbound(group, &connection) {
+        Judgement::Denied(rule) => rule.map(|rule| (group, rule)),
+        Judgement::Allowed(_) | Judgement::Undecided(_) => None,
+    }
+}
+
+fn denied_there(draft: Draft, address: &str, group: &NetworkSecurityGroup, rule: &SecurityRule) -> Draft {
+    let mut words =
+        vec!["az", "network", "nsg", "rule", "create", "-n", "Allow-registry-443", "--nsg-name", group.id.name()];
+    words.extend(command::scope(&group.id));
+    let priority = rule.priority.saturating_sub(1).to_string();
+    words.extend(["--direction", "Inbound", "--access", "Allow", "--protocol", "Tcp", "--priority", &priority]);
+    words.extend(["--source-address-prefixes", "VirtualNetwork", "--destination-address-prefixes", address]);
+    words.extend(["--destination-port-ranges", "443"]);
+    let fix = Fix::command(
+        format!("Allow TCP 443 to {address} before the rule '{}' of the endpoint's subnet", rule.name),
+        command::line(words),
+    );
+    draft
+        .seen([evidence::config(
+            &group.id,
+            "/properties/securityRules",
+            json!({ "name": rule.name, "priority": rule.priority, "direction": "Inbound", "access": rule.access }),
+        )])
+        .mend([fix])
+}
