@@ -1,6 +1,7 @@
 //! The integration tests that need no network, in one binary.
 #![expect(clippy::indexing_slicing, reason = "a world without the place is a failing test, and says where")]
 
+mod explain;
 mod findings;
 mod fixtures;
 mod golden;
