@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::net::TcpStream;
 use tokio::time::Instant as Deadline;
 
-use super::connect::{connect, connect_all};
+use super::connect::{connect, connect_all, connect_small};
 use super::exchange::{Ask, Connection};
 use super::handshake::{Hello, Trust, shake};
 use super::host::System;
@@ -146,7 +145,7 @@ impl Climber<'_> {
     }
 
     /// After a reset or silence: the same address with a neutral name tells SNI filtering from address filtering;
-    /// after silence, a small ClientHello tells an MTU black hole.
+    /// after silence, a small ClientHello in small segments tells an MTU black hole.
     async fn try_again(
         &self,
         trust: &Trust,
@@ -158,9 +157,13 @@ impl Climber<'_> {
         let Some(address) = seen.tcp.iter().find(|t| t.outcome == TcpOutcome::Connected).map(|t| t.address) else {
             return;
         };
-        let fresh = || async { connect(std::net::SocketAddr::new(address, 443), self.rung(deadline)).await.1 };
+        let to = std::net::SocketAddr::new(address, 443);
         let attempt = async |name: &Fqdn, hello: Hello| -> Option<TlsOutcome> {
-            let stream: TcpStream = fresh().await?;
+            let deadline = self.rung(deadline);
+            let stream = match hello {
+                Hello::Usual => connect(to, deadline).await.1?,
+                Hello::Small => connect_small(to, deadline).await?,
+            };
             Some(shake(trust, stream, name, hello, self.rung(deadline)).await.observation.outcome)
         };
         let neutral: Option<Fqdn> = "www.example.com".parse().ok();

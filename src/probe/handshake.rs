@@ -144,10 +144,15 @@ fn failed<S>(trust: &Trust, outcome: TlsOutcome, started: Instant) -> Handshake<
 
 fn client_config(trust: &Trust, recorder: &Arc<Recorder>, hello: Hello) -> Result<ClientConfig, TlsError> {
     let provider = match hello {
-        Hello::Usual => Arc::clone(&trust.provider),
+        // The hybrid key share first, as Go and OpenSSL of today send it: docker's ClientHello is as large.
+        Hello::Usual => {
+            let mut usual = (*trust.provider).clone();
+            usual.kx_groups.sort_by_key(|group| group.name() != rustls::NamedGroup::X25519MLKEM768);
+            Arc::new(usual)
+        }
         Hello::Small => {
             let mut small = (*trust.provider).clone();
-            small.kx_groups.retain(|group| !format!("{:?}", group.name()).to_ascii_uppercase().contains("MLKEM"));
+            small.kx_groups.retain(|group| group.name() != rustls::NamedGroup::X25519MLKEM768);
             Arc::new(small)
         }
     };
@@ -259,5 +264,55 @@ impl ServerCertVerifier for Recorder {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// The length of the record that holds the ClientHello.
+    async fn hello_length(hello: Hello) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let heard = async {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            let mut head = [0; 5];
+            peer.read_exact(&mut head).await.unwrap();
+            u16::from_be_bytes([head[3], head[4]])
+        };
+        let trust = trust();
+        let deadline = Deadline::now() + std::time::Duration::from_secs(10);
+        let name = "myreg.azurecr.io".parse().unwrap();
+        let (handshake, length) = tokio::join!(shake(&trust, stream, &name, hello, deadline), heard);
+        assert_eq!(handshake.observation.outcome, TlsOutcome::Reset, "the peer closed after the ClientHello");
+        length
+    }
+
+    fn trust() -> Trust {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let certified = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()]).unwrap();
+        let roots = [certified.cert.der().clone()];
+        let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(roots, Arc::clone(&provider)).unwrap();
+        Trust { verifier: Arc::new(verifier), provider, source: "test".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn the_usual_hello_is_larger_than_small_packets_and_the_small_one_is_not() {
+        assert!(hello_length(Hello::Usual).await > 1280);
+        assert!(hello_length(Hello::Small).await < 536);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_tls_is_named_so() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let deadline = Deadline::now() + std::time::Duration::from_secs(10);
+        let name = "myreg.azurecr.io".parse().unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut theirs, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        let seen = shake(&trust(), ours, &name, Hello::Usual, deadline).await;
+        assert_eq!(seen.observation.outcome, TlsOutcome::NotTls);
     }
 }

@@ -12,6 +12,9 @@
 //! | `POST /oauth2/exchange` | that the registry takes this identity (only when signed in) |
 //! | with `--image`: a token, a manifest, a blob's redirect, one byte of it | the data path |
 //!
+//! On this host, over its socket: docker's `GET /info`, and with `--image` `GET /distribution/<image>/json`, by which the
+//! daemon itself asks the registry from where it runs.
+//!
 //! The sign-in authority and ARM are connected to, up to TLS, as controls: nothing is asked of them here.
 
 pub mod answer;
@@ -87,7 +90,9 @@ pub async fn run_recorded(
         others(&climber, &request.login_server, more_endpoints, deadline, recorder),
         controls(request, &climber, deadline, recorder),
         async {
-            let seen = runtime::read(request.runtime_root.as_deref(), &request.login_server, deadline).await;
+            let seen =
+                runtime::read(request.runtime_root.as_deref(), &request.login_server, request.image.as_ref(), deadline)
+                    .await;
             recorder.change(|facts| facts.runtime = Known::Known(seen));
         },
     );

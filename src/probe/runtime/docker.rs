@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::bare;
 use crate::facts::Fqdn;
-use crate::facts::runtime::{CredentialSource, DockerInfo};
+use crate::facts::runtime::{CredentialSource, DaemonAnswer, DockerInfo};
 use crate::facts::vantage::ProxySettings;
+use crate::probe::{answer, excerpt};
 
 /// `proxies.default` of the client's file; it goes into containers, not to the daemon.
 pub fn client_proxy(config: &Value) -> Option<ProxySettings> {
@@ -25,6 +26,14 @@ pub fn info(answer: &Value) -> Option<DockerInfo> {
     let mirrors = answer.pointer("/RegistryConfig/Mirrors").and_then(Value::as_array);
     let registry_mirrors = mirrors.into_iter().flatten().filter_map(Value::as_str).map(bare).collect();
     Some(DockerInfo { version, proxy, registry_mirrors })
+}
+
+/// What `GET /distribution/<image>/json` said of the registry, as the daemon met it.
+pub fn registry_answer(held: bool, body: &[u8]) -> DaemonAnswer {
+    let body: Option<Value> = serde_json::from_slice(body).ok();
+    let words = body.as_ref().and_then(|b| b.get("message")).and_then(Value::as_str).unwrap_or_default();
+    let words = if held { "" } else { words };
+    DaemonAnswer { message: excerpt::line(words), denied_client: answer::denied_client(words) }
 }
 
 fn settings(from: &Value, [https, no_proxy]: [&str; 2], source: &str) -> Option<ProxySettings> {

@@ -15,8 +15,8 @@ use tokio::time::Instant as Deadline;
 use url::Url;
 
 use super::exchange::{Ask, Connection};
-use crate::facts::runtime::{ContainerRuntime, DaemonProxy, DockerDaemon, DockerInfo, Mirror};
-use crate::facts::{Fqdn, Known};
+use crate::facts::runtime::{ContainerRuntime, DaemonAnswer, DaemonProxy, DockerDaemon, DockerInfo, Mirror};
+use crate::facts::{Fqdn, ImageReference, Known, Unknown};
 use units::UnitEnvironment;
 
 /// The longest configuration file that is read.
@@ -60,7 +60,12 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Reads what is here of container runtimes; asks the docker daemon over its socket, and nobody else.
-pub async fn read(runtime_root: Option<&Path>, login: &Fqdn, deadline: Deadline) -> ContainerRuntime {
+pub async fn read(
+    runtime_root: Option<&Path>,
+    login: &Fqdn,
+    image: Option<&ImageReference>,
+    deadline: Deadline,
+) -> ContainerRuntime {
     let root = Root {
         path: runtime_root.map_or_else(|| PathBuf::from("/"), Path::to_path_buf),
         is_ours: runtime_root.is_none_or(|path| path == Path::new("/")),
@@ -75,7 +80,7 @@ pub async fn read(runtime_root: Option<&Path>, login: &Fqdn, deadline: Deadline)
     ];
     let found = programs.iter().filter(|(_, program)| root.has_program(program));
     runtime.found = found.map(|(name, _)| (*name).to_owned()).collect();
-    runtime.docker = docker_daemon(&root, deadline).await;
+    runtime.docker = docker_daemon(&root, image.map(|image| format!("{login}/{image}")), deadline).await;
     if runtime.docker.is_some() && !runtime.found.iter().any(|f| f == "docker") {
         runtime.found.insert(0, "docker".to_owned());
     }
@@ -94,7 +99,7 @@ pub async fn read(runtime_root: Option<&Path>, login: &Fqdn, deadline: Deadline)
     runtime
 }
 
-async fn docker_daemon(root: &Root, deadline: Deadline) -> Option<DockerDaemon> {
+async fn docker_daemon(root: &Root, image: Option<String>, deadline: Deadline) -> Option<DockerDaemon> {
     let file = root.at("etc/docker/daemon.json");
     let host = std::env::var("DOCKER_HOST").ok().filter(|host| root.is_ours && !host.is_empty());
     let socket = match host.as_deref() {
@@ -105,39 +110,54 @@ async fn docker_daemon(root: &Root, deadline: Deadline) -> Option<DockerDaemon> 
     if !is_here && host.is_none() {
         return None;
     }
-    let running = match &socket {
-        Some(socket) => ask_docker(socket, deadline.min(Deadline::now() + SOCKET_PATIENCE)).await,
-        None => Known::unknown("DOCKER_HOST names a daemon elsewhere, which is not asked"),
+    let (running, registry_answer) = match &socket {
+        Some(socket) => ask_docker(socket, image, deadline).await,
+        None => unasked("DOCKER_HOST names a daemon elsewhere, which is not asked"),
     };
     let shown = socket.as_ref().map_or_else(|| bare(host.as_deref().unwrap_or_default()), |s| root.shown(s));
-    Some(DockerDaemon {
-        socket: shown,
-        running,
-        configured: service(root, "docker", Some(&file)),
-        registry_answer: Known::unknown("the daemon was not asked about the registry"),
-    })
+    Some(DockerDaemon { socket: shown, running, configured: service(root, "docker", Some(&file)), registry_answer })
 }
 
+fn unasked(why: &str) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
+    (Known::unknown(why), Known::unknown(why))
+}
+
+/// Asks the daemon about itself, and with `--image` lets it ask the registry from where it runs.
 #[cfg(unix)]
-async fn ask_docker(socket: &Path, deadline: Deadline) -> Known<DockerInfo> {
-    let connected = tokio::time::timeout_at(deadline, tokio::net::UnixStream::connect(socket)).await;
-    let stream = match connected {
-        Err(_) => return Known::unknown("its socket does not answer in time"),
-        Ok(Err(error)) => return Known::unknown(format!("its socket does not answer: {}", error.kind())),
+async fn ask_docker(
+    socket: &Path,
+    image: Option<String>,
+    overall: Deadline,
+) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
+    let deadline = overall.min(Deadline::now() + SOCKET_PATIENCE);
+    let stream = match tokio::time::timeout_at(deadline, tokio::net::UnixStream::connect(socket)).await {
+        Err(_) => return unasked("its socket does not answer in time"),
+        Ok(Err(error)) => return unasked(&format!("its socket does not answer: {}", error.kind())),
         Ok(Ok(stream)) => stream,
     };
-    let Ok(name) = "docker".parse() else { return Known::default() };
+    let Ok(name) = "docker".parse() else { return unasked("its socket cannot be named") };
     let Some(mut connection) = Connection::open(stream, &name).await else {
-        return Known::unknown("its socket does not speak HTTP");
+        return unasked("its socket does not speak HTTP");
     };
     let (_, raw) = connection.send(Ask::get("/info"), deadline).await;
     let info = raw.and_then(|raw| docker::info(&serde_json::from_slice(&raw.body).ok()?));
-    info.map_or_else(|| Known::unknown("its answer to /info is not docker's"), Known::Known)
+    let Some(info) = info else { return unasked("its answer to /info is not docker's") };
+    let answer = match image {
+        None => Known::Unknown(Unknown::needing("the daemon was not asked about the registry", "--image")),
+        Some(image) => {
+            let (_, raw) = connection.send(Ask::get(format!("/distribution/{image}/json")), overall).await;
+            raw.map_or_else(
+                || Known::unknown("the daemon gave no answer about the registry in time"),
+                |raw| Known::Known(docker::registry_answer(raw.status.is_success(), &raw.body)),
+            )
+        }
+    };
+    (Known::Known(info), answer)
 }
 
 #[cfg(not(unix))]
-async fn ask_docker(_: &Path, _: Deadline) -> Known<DockerInfo> {
-    Known::unknown("its named pipe is not asked on this system")
+async fn ask_docker(_: &Path, _: Option<String>, _: Deadline) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
+    unasked("its named pipe is not asked on this system")
 }
 
 /// A service's proxy by its files, and whether one of them is newer than the process.
@@ -302,7 +322,7 @@ mod tests {
         write(&root, "etc/docker/certs.d/myreg.azurecr.io/ca.crt", "x");
         write(&root, "var/lib/kubelet/config.json", r#"{"auths": {"myreg.azurecr.io": {"auth": "aHVudGVyMg=="}}}"#);
         let login = "myreg.azurecr.io".parse().unwrap();
-        let seen = read(Some(&root), &login, Deadline::now() + Duration::from_secs(5)).await;
+        let seen = read(Some(&root), &login, None, Deadline::now() + Duration::from_secs(5)).await;
         std::fs::remove_dir_all(&root).unwrap();
         let docker = seen.docker.as_ref().unwrap();
         assert_eq!(docker.configured.proxy.https.as_deref(), Some("http://proxy.corp:3128"));
@@ -322,5 +342,39 @@ mod tests {
         assert_eq!(seen.credential_source, crate::facts::runtime::CredentialSource::ConfigFile);
         let json = serde_json::to_string(&seen).unwrap();
         assert!(!json.contains("hunter2") && !json.contains("aHVudGVyMg"), "{json}");
+    }
+}
+
+#[cfg(all(test, unix))]
+mod socket_tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_daemon_tells_its_proxy_and_what_the_registry_told_it() {
+        let path = std::env::temp_dir().join(format!("acr-doctor-docker-{}.sock", std::process::id()));
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let bodies = [
+            r#"{"ServerVersion":"27.1","HttpsProxy":"http://proxy:3128"}"#,
+            r#"{"message":"denied: client with IP '203.0.113.7' is not allowed access."}"#,
+        ];
+        let daemon = async {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            for body in bodies {
+                let mut request = vec![0; 4096];
+                assert!(peer.read(&mut request).await.unwrap() > 0);
+                let status = if body.contains("denied") { "403 Forbidden" } else { "200 OK" };
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                peer.write_all(answer.as_bytes()).await.unwrap();
+            }
+        };
+        let deadline = Deadline::now() + Duration::from_secs(10);
+        let (seen, ()) = tokio::join!(ask_docker(&path, Some("myreg.azurecr.io/app:1".to_owned()), deadline), daemon);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(seen.0.known().unwrap().proxy.https.as_deref(), Some("http://proxy:3128"));
+        assert_eq!(seen.1.known().unwrap().denied_client, Some("203.0.113.7".parse().unwrap()));
+        let gone = ask_docker(&path, None, deadline).await;
+        assert!(!gone.0.is_known());
     }
 }
