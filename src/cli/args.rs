@@ -34,6 +34,8 @@ pub enum Command {
     Probe(Box<ProbeArguments>),
     /// Join snapshots of both halves, offline.
     Reconcile(ReconcileArguments),
+    /// Audit every registry of many subscriptions: one report.
+    Audit(Box<super::audit::args::AuditArguments>),
 }
 
 /// What every command takes, as the Azure CLI has it.
@@ -70,6 +72,8 @@ pub enum Format {
     Json,
     /// JSON with colours on a terminal.
     Jsonc,
+    /// JSON lines: one registry a line, the totals last.
+    Jsonl,
     /// YAML.
     Yaml,
     /// YAML with colours on a terminal.
@@ -188,7 +192,7 @@ pub struct VantageArguments {
     pub runtime_root: Option<PathBuf>,
 }
 
-fn proxy_url(text: &str) -> Result<Url, String> {
+pub(super) fn proxy_url(text: &str) -> Result<Url, String> {
     // The text may hold a password: the message does not repeat it.
     crate::probe::proxy::parse_proxy(text).ok_or_else(|| "expected http://HOST:PORT or https://HOST:PORT".to_owned())
 }

@@ -6,8 +6,12 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
+use crate::config::inventory::InventoryError;
 use crate::facts::report::Report;
 use crate::facts::{SnapshotError, Verdict};
+use crate::fleet::baseline::BaselineError;
+use crate::fleet::policy::PolicyError;
+use crate::fleet::resume::ResumeError;
 
 use super::args::FailOn;
 
@@ -125,6 +129,47 @@ pub(super) enum Failure {
     /// `--query` cannot be applied to this document.
     #[error("--query cannot be applied: {0}")]
     QueryRun(String),
+    /// A policy file with a mistake.
+    #[error("'{}': {source}", path.display())]
+    Policy {
+        /// Which.
+        path: PathBuf,
+        /// The mistake.
+        #[source]
+        source: PolicyError,
+    },
+    /// A baseline that is none.
+    #[error("'{}' is {source}", path.display())]
+    Baseline {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        #[source]
+        source: BaselineError,
+    },
+    /// A resume file that cannot be used.
+    #[error(transparent)]
+    Resume(ResumeError),
+    /// `--report` names a file whose extension is no format.
+    #[error(
+        "'{}' has no extension that says a format: .html, .sarif, .xml (JUnit), .md, .csv, .json, .jsonl, .yaml, .tsv or .txt",
+        path.display()
+    )]
+    ReportFormat {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A report's file could not be written.
+    #[error("cannot write the report '{}'", path.display())]
+    WriteReport {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// There is nothing to audit.
+    #[error(transparent)]
+    Inventory(InventoryError),
     /// Standard output could not be written.
     #[error("cannot write the result")]
     Write(#[source] io::Error),
@@ -145,16 +190,20 @@ impl Failure {
             | Self::Document(_)
             | Self::Save { .. }
             | Self::Query(_)
-            | Self::QueryRun(_) => USAGE,
+            | Self::QueryRun(_)
+            | Self::Policy { .. }
+            | Self::Baseline { .. }
+            | Self::Resume(_)
+            | Self::ReportFormat { .. } => USAGE,
             // Whoever reads has seen enough (`… | head`).
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
-            Self::Start(_) | Self::Write(_) => INCOMPLETE,
+            Self::Start(_) | Self::Write(_) | Self::WriteReport { .. } | Self::Inventory(_) => INCOMPLETE,
         }
     }
 
     /// Whether the display already contains the source's words.
     fn tells_source(&self) -> bool {
-        matches!(self, Self::Snapshot { .. })
+        matches!(self, Self::Snapshot { .. } | Self::Policy { .. } | Self::Baseline { .. })
     }
 }
 

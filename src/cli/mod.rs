@@ -1,6 +1,7 @@
 //! Parses, wires and prints; no knowledge of Azure.
 
 pub mod args;
+pub mod audit;
 mod check;
 mod config;
 mod exit;
@@ -35,6 +36,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Config(config) => block_on(config::run(config, &output))?,
         Command::Probe(probe) => block_on(probe::run(probe, &output))?,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &output),
+        Command::Audit(audit) => audit::run(audit, &output, arguments.global.only_show_errors),
     }
 }
 

@@ -31,11 +31,19 @@ impl Output {
         Ok(Self { format: global.output, query, style: style(global.no_color), quiet: global.only_show_errors })
     }
 
+    /// Whether a report can be written registry by registry.
+    pub(super) fn streams(&self) -> bool {
+        self.format == Format::Jsonl && self.query.is_none()
+    }
+
     /// Writes a report; `table` draws it for a person.
     pub(super) fn report(&self, report: &Report, table: impl Fn(&Style) -> String) -> Result<(), Failure> {
         let text = match (self.format, &self.query) {
             (Format::Table, None) => table(&self.style),
             (Format::Tsv, None) => report::findings_tsv(report),
+            (Format::Jsonl, None) => {
+                crate::fleet::lines::lines(report).map_err(|e| Failure::Write(io::Error::other(e)))?
+            }
             (Format::None, _) => return Ok(()),
             _ => {
                 let document = serde_json::to_value(report).map_err(|e| Failure::Write(io::Error::other(e)))?;
@@ -69,6 +77,7 @@ impl Output {
         match self.format {
             Format::Json => report::json(value, &plain),
             Format::Jsonc => report::json(value, &self.style),
+            Format::Jsonl => report::json_lines(value),
             Format::Yaml => report::yaml(value, &plain),
             Format::Yamlc => report::yaml(value, &self.style),
             Format::Table => report::grid(value),

@@ -69,7 +69,8 @@ fn read_directory<F: SnapshotFacts>(directory: &Path) -> Result<Vec<F>, Failure>
     Ok(all)
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file, at most as much of it as a snapshot may have.
+pub(super) fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |source| Failure::ReadFile { path: path.to_owned(), source };
     let too_large = || Failure::TooLarge { path: path.to_owned(), limit_mib: LIMIT / (1024 * 1024) };
     let file = File::open(path).map_err(failed)?;

@@ -67,6 +67,15 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// JSON, each element of a list on a line of its own.
+pub fn json_lines(value: &Value) -> String {
+    let elements = match value {
+        Value::Array(elements) => elements.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    elements.iter().map(|element| format!("{element}\n")).collect()
+}
+
 /// YAML 1.2, in the document's own order. With colours (`yamlc`) the keys stand out.
 pub fn yaml(value: &Value, style: &Style) -> String {
     let Ok(plain) = serde_saphyr::to_string(value) else {

@@ -12,7 +12,7 @@ mod table;
 pub mod terminal;
 mod tsv;
 
-pub use document::{json, yaml};
+pub use document::{json, json_lines, yaml};
 pub use export::{csv, html, junit, markdown, sarif};
 pub use grid::grid;
 pub use stance::stance;

@@ -39,7 +39,9 @@ fn fleet() -> Report {
         ],
     );
     let mut codes = CodeCounter::default();
-    report.registries.iter().for_each(|registry| codes.add(registry));
+    for registry in &report.registries {
+        codes.add(registry);
+    }
     *report.audit_mut() = Audit {
         subscriptions: 2,
         unread: vec![UnreadScope {

@@ -1,6 +1,7 @@
 //! Many registries: one row each.
 
 use crate::facts::Severity;
+use crate::facts::audit::Audit;
 use crate::facts::report::{RegistryReport, Report};
 
 use super::super::grid::columns;
@@ -32,6 +33,50 @@ pub(super) fn write(report: &Report, style: &Style, out: &mut String) {
             totals.registries, totals.blocked, totals.degraded, totals.healthy, totals.unknown
         ),
     );
+    if let Some(audit) = &report.audit {
+        write_audit(audit, style, out);
+    }
+}
+
+/// Findings by code, what could not be read, what policy and baseline have to say.
+fn write_audit(audit: &Audit, style: &Style, out: &mut String) {
+    if !audit.codes.is_empty() {
+        let heads = ["CODE", "SEVERITY", "REGISTRIES", "FINDINGS"];
+        let mut rows = vec![heads.map(|head| style.paint(Ink::Faint, head).into_owned()).to_vec()];
+        for count in &audit.codes {
+            let severity = match count.severity {
+                Severity::Error => style.paint(Ink::Bad, "error"),
+                Severity::Warning => style.paint(Ink::Warn, "warning"),
+                Severity::Info => style.paint(Ink::Faint, "info"),
+            };
+            let numbers = [count.registries, count.findings].map(|n| n.to_string());
+            rows.push([vec![count.code.to_string(), severity.into_owned()], numbers.to_vec()].concat());
+        }
+        out.push('\n');
+        out.push_str(&columns(rows));
+    }
+    if !audit.unread.is_empty() {
+        line(out, &format!("\n{} could not be read:", plural(audit.unread.len(), "scope")));
+        for scope in &audit.unread {
+            let name = scope.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+            line(out, &sanitise(&format!("  {}{name}: {}", scope.scope, scope.why)));
+        }
+    }
+    if let Some(baseline) = &audit.baseline {
+        let known = format!("{} new, {} known (not shown), {} gone", baseline.new, baseline.known, baseline.gone);
+        line(out, &format!("\nAgainst the baseline: {known}"));
+    }
+    if let Some(policy) = &audit.policy {
+        let suppressed = plural(policy.suppressed, "finding");
+        line(out, &format!("\nPolicy: {suppressed} suppressed, {} regraded", policy.regraded));
+        for notice in &policy.notices {
+            line(out, &sanitise(&format!("  {}: {}", notice.entry, notice.message)));
+        }
+    }
+}
+
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn count(registry: &RegistryReport, severity: Severity) -> String {

@@ -1,0 +1,268 @@
+//! `audit`: the fleet, one report.
+
+pub mod args;
+mod destination;
+mod looker;
+mod progress;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress};
+use crate::config::{HttpSettings, Session};
+use crate::facts::audit::{Audit, PolicyNoticeKind};
+use crate::facts::report::{RegistryReport, Summary};
+use crate::facts::{Cloud, Report, Severity};
+use crate::fleet::audit::AuditError;
+use crate::fleet::baseline::Baseline;
+use crate::fleet::glob::Glob;
+use crate::fleet::policy::{FailFrom, Policy};
+use crate::fleet::resume::Resume;
+use crate::fleet::{AuditRequest, Filter, Judge, Prober, audit, by_severity, lines};
+use crate::reconcile::{Options, reconcile, rules};
+use crate::report;
+
+use super::block_on;
+use super::exit::{Failure, Outcome};
+use super::output::{self, Output};
+use super::snapshot_file::{read_bounded, read_configs, read_probes};
+use super::target::read_cloud;
+use args::AuditArguments;
+use destination::{Destination, export};
+use looker::Looker;
+use progress::Bar;
+
+/// The policy that is read without being named.
+const POLICY: &str = "acr-doctor.toml";
+
+pub(super) fn run(arguments: &AuditArguments, output: &Output, quiet: bool) -> Result<Outcome, Failure> {
+    let policy = policy(arguments.policy.as_deref())?;
+    let baseline = arguments.baseline.as_deref().map(baseline).transpose()?;
+    let files: Vec<Destination> =
+        arguments.report.iter().map(|path| Destination::of(path)).collect::<Result<_, _>>()?;
+    let now = OffsetDateTime::now_utc();
+    let mut options = Options { audit: true, ..Options::at(now) };
+    if let Some(prefix) = policy.as_ref().and_then(|policy| policy.broad_rule_prefix) {
+        options.broad_rule_prefix = prefix;
+    }
+    let streams = output.streams() && arguments.format.is_none();
+    let mut taker = Taker {
+        judge: Judge::new(policy.as_ref(), baseline, now),
+        kept: Vec::new(),
+        keep: !streams || !files.is_empty(),
+        stream: streams,
+    };
+    let (outcome, vantage) = if arguments.scope.config_dir.is_empty() && arguments.scope.probe_dir.is_empty() {
+        let Some(outcome) = from_azure(arguments, options, quiet, &mut taker)? else { return Ok(Outcome::Interrupted) };
+        (outcome, None)
+    } else {
+        from_snapshots(arguments, &options, &mut taker)?
+    };
+    let (summary, mut extra) = taker.judge.finish();
+    extra.subscriptions = outcome.subscriptions;
+    extra.unread = outcome.unread;
+    let fail_from = fail_from(arguments, policy.as_ref());
+    if streams {
+        let last = lines::summary_line(now, &summary, Some(&extra));
+        output::write(&last.map_err(|e| Failure::Write(e.into()))?)?;
+    }
+    let mut registries = taker.kept;
+    by_severity(&mut registries);
+    let whole = Report { audit: Some(extra), summary, ..Report::new(now, vantage, registries) };
+    for file in &files {
+        file.write(&whole, fail_from)?;
+    }
+    match arguments.format {
+        Some(format) => output::write(&export(&whole, format, fail_from))?,
+        None if streams => {}
+        None => output.report(&whole, |style| report::table(&whole, style))?,
+    }
+    Ok(ending(arguments, &whole.summary, whole.audit.as_ref(), fail_from))
+}
+
+/// Takes reports as they are made: judged, then printed or kept.
+struct Taker<'p> {
+    judge: Judge<'p>,
+    kept: Vec<RegistryReport>,
+    keep: bool,
+    stream: bool,
+}
+
+impl Taker<'_> {
+    fn take(&mut self, mut registry: RegistryReport) -> Result<(), Failure> {
+        self.judge.judge(&mut registry);
+        if self.stream {
+            let line = lines::registry_line(&registry).map_err(|e| Failure::Write(e.into()))?;
+            output::write(&line)?;
+        }
+        if self.keep {
+            self.kept.push(registry);
+        }
+        Ok(())
+    }
+}
+
+/// `None`: interrupted.
+fn from_azure(
+    arguments: &AuditArguments,
+    options: Options,
+    quiet: bool,
+    taker: &mut Taker<'_>,
+) -> Result<Option<InventoryOutcome>, Failure> {
+    let azure = &arguments.azure;
+    let cloud = read_cloud(&azure.cloud)?;
+    let http = HttpSettings { ca_file: azure.ca_file.clone(), proxy: azure.proxy.clone(), ..HttpSettings::default() };
+    let session = Session::new(cloud.clone(), http, azure.tenant.clone());
+    let looker = arguments.probe.then(|| Looker::new(arguments, &cloud, &session));
+    let request = AuditRequest {
+        inventory: InventoryRequest {
+            cloud,
+            scope: scope(arguments),
+            deadline: azure.timeout,
+            max_in_flight: usize::from(azure.max_in_flight),
+            finished: BTreeSet::new(),
+        },
+        filter: filter(arguments),
+        options,
+        prober: looker.as_ref().map(|looker| looker as &dyn Prober),
+        max_probes: usize::from(arguments.max_probes),
+    };
+    let mut before = 0;
+    let mut resume = None;
+    if let Some(path) = &arguments.resume {
+        let mut failed = Ok(());
+        let finished = |registry| {
+            before += 1;
+            if failed.is_ok() {
+                failed = taker.take(registry);
+            }
+        };
+        resume = Some(Resume::open(path, &resume_scope(arguments), finished).map_err(Failure::Resume)?);
+        failed?;
+    }
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::new(&progress, quiet);
+    let take = |registry| {
+        bar.done(before);
+        taker.take(registry)
+    };
+    let audited = block_on(async {
+        tokio::select! {
+            audited = Box::pin(audit(&request, &session, &progress, resume.as_mut(), take)) => Some(audited),
+            // What is done stands in the resume file already.
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    })?;
+    bar.clear();
+    let Some(audited) = audited else { return Ok(None) };
+    let outcome = audited.map_err(|error| match error {
+        AuditError::Inventory(error) => Failure::Inventory(error),
+        AuditError::Resume(error) => Failure::Resume(error),
+        AuditError::Taker(failure) => failure,
+    })?;
+    // A scope that could not be read may be read by the next run: then the file stays.
+    if let Some(resume) = resume.filter(|_| outcome.unread.is_empty()) {
+        resume.finish().map_err(Failure::Resume)?;
+    }
+    Ok(Some(outcome))
+}
+
+type FromSnapshots = (InventoryOutcome, Option<crate::facts::Vantage>);
+
+fn from_snapshots(
+    arguments: &AuditArguments,
+    options: &Options,
+    taker: &mut Taker<'_>,
+) -> Result<FromSnapshots, Failure> {
+    let probes = read_probes(&arguments.scope.probe_dir)?;
+    let why = "no configuration snapshot was given (--config-dir)";
+    let guessed = probes.iter().find_map(|probe| Cloud::of_registry_host(&probe.login_server));
+    let config = read_configs(&arguments.scope.config_dir)?;
+    let mut config =
+        config.unwrap_or_else(|| crate::facts::ConfigFacts::not_read(guessed.unwrap_or_else(Cloud::public), why));
+    let filter = filter(arguments);
+    config.registries.retain(|registry| filter.takes(registry));
+    let subscriptions: BTreeSet<String> =
+        config.registries.iter().map(|r| r.id.subscription().to_ascii_lowercase()).collect();
+    let report = reconcile(&config, &probes, options);
+    report.registries.into_iter().try_for_each(|registry| taker.take(registry))?;
+    let outcome = InventoryOutcome { subscriptions: subscriptions.len(), ..InventoryOutcome::default() };
+    Ok((outcome, report.vantage))
+}
+
+fn scope(arguments: &AuditArguments) -> InventoryScope {
+    match &arguments.scope.management_group {
+        Some(group) => InventoryScope::ManagementGroup(group.clone()),
+        None if arguments.scope.all_subscriptions => InventoryScope::All,
+        None => InventoryScope::Subscriptions(arguments.scope.subscription.clone()),
+    }
+}
+
+fn filter(arguments: &AuditArguments) -> Filter {
+    Filter { tags: arguments.tag.clone(), name: arguments.name.as_deref().map(Glob::new) }
+}
+
+/// What makes two audits the same: where they look, and at what.
+fn resume_scope(arguments: &AuditArguments) -> String {
+    let scope = match scope(arguments) {
+        InventoryScope::Subscriptions(mut ids) => {
+            ids.sort();
+            format!("subscriptions {}", ids.join(" ").to_ascii_lowercase())
+        }
+        InventoryScope::ManagementGroup(group) => format!("management group {group}"),
+        InventoryScope::All => "all subscriptions".to_owned(),
+    };
+    let tags: Vec<String> = arguments.tag.iter().map(|(key, value)| format!(", tag {key}={value}")).collect();
+    let name = arguments.name.as_ref().map(|name| format!(", name {name}")).unwrap_or_default();
+    format!("{} of {scope}{}{name}", arguments.azure.cloud, tags.concat())
+}
+
+fn policy(path: Option<&Path>) -> Result<Option<Policy>, Failure> {
+    let named = path.unwrap_or(Path::new(POLICY));
+    let bytes = match read_bounded(named) {
+        Ok(bytes) => bytes,
+        Err(Failure::ReadFile { source, .. }) if path.is_none() && source.kind() == ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let codes: Vec<&str> = rules::all().map(|rule| rule.code).collect();
+    let policy = Policy::parse(&String::from_utf8_lossy(&bytes), &codes);
+    policy.map(Some).map_err(|source| Failure::Policy { path: named.to_owned(), source })
+}
+
+fn baseline(path: &Path) -> Result<Baseline, Failure> {
+    let bytes = read_bounded(path)?;
+    Baseline::parse(&bytes).map_err(|source| Failure::Baseline { path: path.to_owned(), source })
+}
+
+/// The command line goes before the policy, the policy before the default.
+fn fail_from(arguments: &AuditArguments, policy: Option<&Policy>) -> Option<Severity> {
+    match (arguments.fail_on, policy.and_then(|policy| policy.fail_on)) {
+        (Some(flag), _) => flag.severity(),
+        (None, Some(FailFrom::Severity(severity))) => Some(severity),
+        (None, Some(FailFrom::Never)) => None,
+        (None, None) => Some(Severity::Error),
+    }
+}
+
+fn ending(
+    arguments: &AuditArguments,
+    summary: &Summary,
+    audit: Option<&Audit>,
+    fail_from: Option<Severity>,
+) -> Outcome {
+    let unread = audit.is_some_and(|audit| !audit.unread.is_empty());
+    let nothing = unread && summary.registries == 0;
+    if nothing || (arguments.strict && unread) {
+        return Outcome::Incomplete;
+    }
+    let notices = audit.and_then(|audit| audit.policy.as_ref()).into_iter().flat_map(|policy| &policy.notices);
+    let passed = notices.into_iter().any(|notice| notice.kind == PolicyNoticeKind::ThresholdExceeded);
+    let found = fail_from.is_some_and(|severity| summary.findings_from(severity) > 0);
+    if passed || found { Outcome::Findings } else { Outcome::Healthy }
+}
