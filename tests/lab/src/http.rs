@@ -124,6 +124,10 @@ pub async fn read_request<S: AsyncRead + Unpin>(
             return Ok(None);
         }
         head.extend_from_slice(&byte);
+        if head.len() == 1 && !byte.iter().all(u8::is_ascii_uppercase) {
+            // A TLS ClientHello, say: hung up on at once, as plain servers and proxies do.
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not HTTP"));
+        }
     }
     let text = String::from_utf8_lossy(&head);
     let mut lines = text.split("\r\n");
