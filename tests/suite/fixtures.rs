@@ -228,7 +228,9 @@ fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Option<&str>)
             let dns = endpoint.get_mut("dns")?;
             let answer = json!({ "outcome": argument?, "chain": dns["answer"]["chain"], "addresses": [] });
             let servers = dns["servers"].as_array_mut()?;
-            servers.iter_mut().for_each(|server| server["answer"] = answer.clone());
+            for server in servers {
+                server["answer"] = answer.clone();
+            }
             dns["answer"] = answer;
             endpoint.insert("tcp".to_owned(), json!([]));
             forget(endpoint, &["tls", "http"]);
@@ -238,7 +240,9 @@ fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Option<&str>)
             let dns = endpoint.get_mut("dns")?;
             dns["answer"]["addresses"] = addresses.clone();
             let servers = dns["servers"].as_array_mut()?;
-            servers.iter_mut().for_each(|server| server["answer"]["addresses"] = addresses.clone());
+            for server in servers {
+                server["answer"]["addresses"] = addresses.clone();
+            }
             endpoint.get_mut("tcp")?.get_mut(0)?["address"] = json!(argument?);
         }
         "tcp" => {

@@ -63,6 +63,10 @@ fn token_exchange_failed(case: &Case<'_>) -> Vec<Draft> {
     )
     .about([&login.host])
     .seen([evidence::probe(&login.host, Stage::Auth, format!("POST /oauth2/exchange: {}", evidence::http_line(exchange)))]);
+    let other_audience =
+        auth.audience.as_deref().is_some_and(|a| plain(a) != plain(&case.config.cloud.registry_audience));
+    let policy_known = case.registry.is_some_and(|r| r.arm_audience_tokens.is_known());
+    let draft = if other_audience && !policy_known { draft.likely() } else { draft };
     vec![draft.mend(pull_role(case))]
 }
 

@@ -117,7 +117,11 @@ fn private_zone_not_linked(case: &Case<'_>) -> Vec<Draft> {
         place_evidence(case),
     ])
     .mend([command::link_zone(&zone.id, &network)]);
-    let draft = if case.place.by_address { draft.likely() } else { draft };
+    // Whether the record's address is within reach is only sure where a private endpoint is known to be.
+    let own = case.config.virtual_networks.iter().find(|n| Some(&n.id) == case.place.network.as_ref());
+    let servers_known = own.is_none_or(|n| n.network.is_known());
+    let sure = !case.place.by_address && servers_known && case.all_addresses_known() && !case.usable().is_empty();
+    let draft = if sure { draft } else { draft.likely() };
     vec![if broken { draft } else { draft.severity(Severity::Warning) }]
 }
 

@@ -91,6 +91,8 @@ fn dedicated_data_endpoints_off(case: &Case<'_>) -> Vec<Draft> {
             "Dedicated data endpoints need the Premium tier: az acr update --sku Premium comes first",
         )])
     };
+    // A private endpoint would have switched them on by itself.
+    let draft = if registry.private_endpoint_connections.is_known() { draft } else { draft.likely() };
     vec![if restriction.is_some() { draft } else { draft.severity(Severity::Info) }]
 }
 

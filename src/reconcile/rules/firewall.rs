@@ -110,7 +110,14 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     }
     let fixes = ip.iter().map(|ip| command::add_ip_rule(registry, &ip.to_string())).chain([open_wide(registry)]);
     match case.rules() {
-        Some(Some(rules)) if case.default_deny() => vec![draft.seen([rule_set(registry, rules)]).mend(fixes)],
+        Some(Some(rules)) if case.default_deny() => {
+            let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
+            vec![if case.public_access().is_some() {
+                draft
+            } else {
+                draft.possible(["publicNetworkAccess".to_owned()])
+            }]
+        }
         // The configuration says that everybody is let in: `firewall/rule-not-in-effect` has its say.
         Some(_) => Vec::new(),
         None => vec![draft.possible(["networkRuleSet".to_owned()]).mend(fixes)],
@@ -242,12 +249,14 @@ fn nobody_allowed(case: &Case<'_>) -> Vec<Draft> {
     }
     let seen = denied(case).iter().find_map(|(_, ip)| *ip).filter(|ip| !is_private(*ip));
     let fixes = seen.iter().map(|ip| command::add_ip_rule(registry, &ip.to_string())).chain([open_wide(registry)]);
-    vec![
-        Draft::new(
-            format!("Nobody can reach {}: it denies by default and has no rule", registry.name),
-            "No IP rule, no subnet rule and no approved private endpoint: every client is refused, whatever its network.",
-        )
-        .seen([rule_set(registry, rules), evidence::registry(registry, "/properties/privateEndpointConnections", json!([]))])
-        .mend(fixes),
-    ]
+    let draft = Draft::new(
+        format!("Nobody can reach {}: it denies by default and has no rule", registry.name),
+        "No IP rule, no subnet rule and no approved private endpoint: every client is refused, whatever its network.",
+    )
+    .seen([
+        rule_set(registry, rules),
+        evidence::registry(registry, "/properties/privateEndpointConnections", json!([])),
+    ])
+    .mend(fixes);
+    vec![if case.public_access().is_some() { draft } else { draft.likely() }]
 }

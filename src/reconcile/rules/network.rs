@@ -202,6 +202,8 @@ fn data_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
     .seen(case.login().map(evidence::tcp))
     .seen(blocked.iter().map(|e| evidence::tcp(e)))
     .mend(allow_egress(case, hosts));
+    let owned = |ip: IpAddr| !is_private(ip) || case.owner_of(ip).is_some();
+    let draft = if blocked.iter().flat_map(|e| tried(e)).all(owned) { draft } else { draft.likely() };
     let storage = blocked.iter().any(|e| e.role == EndpointRole::Storage);
     vec![match case.registry.filter(|_| storage) {
         Some(registry) => draft.mend([command::update(

@@ -191,6 +191,9 @@ fn no_address(
             .login()
             .and_then(|e| e.dns.as_ref())
             .is_some_and(|dns| dns.answer.ips().any(|ip| addresses.iter().any(|a| a.address == ip)));
+    let replication = registry.replications.known().into_iter().flatten().find(|r| r.location == *region);
+    let settled = replication.is_some_and(|r| r.provisioning_state.is_known());
+    let draft = if settled { draft } else { draft.likely() };
     Some(if case.probe.is_none() || used { draft } else { draft.severity(Severity::Warning).bystander() })
 }
 

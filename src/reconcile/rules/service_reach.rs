@@ -48,25 +48,31 @@ fn tasks_shut_out(case: &Case<'_>, registry: &RegistryConfig) -> Option<&'static
     }
 }
 
-/// Whether a task runs in an agent pool whose subnet the registry lets in.
+/// Whether a task runs in an agent pool whose subnet the registry lets in, or may do so for all that is known.
 fn in_allowed_pool(case: &Case<'_>, registry: &RegistryConfig, task: &Task) -> bool {
     let Some(pool) = &task.agent_pool else { return false };
-    let pools = registry.agent_pools.known().into_iter().flatten();
-    let subnet = pools.into_iter().find(|p| p.name.eq_ignore_ascii_case(pool)).and_then(|p| p.subnet.as_ref());
+    let (Some(pools), Some(connections)) = (
+        case.know("agent pools", &registry.agent_pools),
+        case.know("privateEndpointConnections", &registry.private_endpoint_connections),
+    ) else {
+        return true;
+    };
+    let subnet = pools.iter().find(|p| p.name.eq_ignore_ascii_case(pool)).and_then(|p| p.subnet.as_ref());
     let Some(subnet) = subnet else { return false };
-    let by_rule = !case.public_access_disabled() && case.subnet_rules().is_some_and(|rules| rules.contains(&subnet));
+    let by_rule = !case.public_access_disabled() && case.subnet_rules().is_none_or(|rules| rules.contains(&subnet));
     let network = subnet.virtual_network();
+    let unread = connections.iter().any(|c| !c.private_endpoint.is_known());
     let by_private_link = case.approved().iter().any(|c| {
         let endpoint = c.private_endpoint.known().and_then(Option::as_ref);
         let theirs = endpoint.and_then(crate::facts::network::PrivateEndpoint::virtual_network);
         theirs.is_some() && (theirs == network || peered(case, theirs.as_ref(), network.as_ref()))
     });
-    by_rule || by_private_link
+    by_rule || by_private_link || unread
 }
 
 fn peered(case: &Case<'_>, one: Option<&crate::facts::ResourceId>, other: Option<&crate::facts::ResourceId>) -> bool {
     let place = crate::reconcile::place::Place { network: one.cloned(), ..Default::default() };
-    other.is_some_and(|other| place.reaches(case.config, other) == Some(true))
+    other.is_some_and(|other| place.reaches(case.config, other) != Some(false))
 }
 
 fn tasks_blocked(case: &Case<'_>) -> Vec<Draft> {

@@ -78,6 +78,7 @@ fn subnet_rule_missing(case: &Case<'_>) -> Vec<Draft> {
                 "Add a virtual network rule for the subnet that holds {address}; name it with --subnet to get the command"
             )),
         }]);
+    let draft = if case.public_access().is_some() { draft } else { draft.possible(["publicNetworkAccess".to_owned()]) };
     match (case.subnet_rules(), &subnet) {
         (None, _) => vec![draft.possible(["networkRuleSet.virtualNetworkRules".to_owned()])],
         (Some(rules), Some(subnet)) if rules.contains(&subnet) => Vec::new(),
