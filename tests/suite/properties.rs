@@ -138,7 +138,9 @@ fn sound(report: &Report) -> Result<(), TestCaseError> {
                 prop_assert!(code != finding.code.as_str(), "{code} explains itself in the end");
                 prop_assert!(by_code.contains_key(code), "{} is explained by {code}, which is not there", finding.code);
                 if seen.insert(code) {
-                    stack.extend(by_code[code].iter().flat_map(|f| &f.explained_by).map(acr_doctor::facts::Code::as_str));
+                    stack.extend(
+                        by_code[code].iter().flat_map(|f| &f.explained_by).map(acr_doctor::facts::Code::as_str),
+                    );
                 }
             }
             prop_assert!(finding.confidence == Confidence::Possible || finding.depends_on_unknown.is_empty());
