@@ -1,5 +1,7 @@
 //! Requests to Azure Resource Manager: to its origin only, bounded, patient within the deadline, each path once.
 
+mod pause;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 use url::Url;
+
+use pause::{jitter, retry_after, said_seconds};
 
 use super::http::{BodyFailure, bounded_body, phrase};
 use super::read_error::{ReadError, printable};
@@ -372,29 +376,6 @@ pub(crate) fn object(resource: &str, bytes: &[u8]) -> Result<Value, ReadError> {
 /// The page's continuation, if there is one.
 pub(crate) fn next_link(page: &Value) -> Option<String> {
     page.get("nextLink").and_then(Value::as_str).filter(|link| !link.is_empty()).map(str::to_owned)
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
-    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822).ok()?;
-    Some((date - time::OffsetDateTime::now_utc()).try_into().unwrap_or(Duration::ZERO))
-}
-
-/// "Please try again after '372' seconds."
-fn said_seconds(message: &str) -> Option<Duration> {
-    let (_, rest) = message.split_once("after '")?;
-    rest.split('\'').next()?.parse().ok().map(Duration::from_secs)
-}
-
-/// Up to a quarter of the pause, so that parallel requests do not come back together.
-fn jitter(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(0u8) % 256;
-    pause.min(Duration::from_secs(4)) * u32::try_from(random).unwrap_or_default() / 1024
 }
 
 #[cfg(test)]

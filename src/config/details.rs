@@ -66,6 +66,30 @@ impl Reader<'_> {
         Ok(config)
     }
 
+    /// A registry as the list shows it, where there are too many to read each whole.
+    pub(super) fn registry_in_list(found: &Found) -> Result<RegistryConfig, ReadError> {
+        let lost = || ReadError::new(found.id.as_str(), ReadFailure::Malformed, "a registry without a document");
+        let (document, version) = found.document.as_ref().ok_or_else(lost)?;
+        let mut config = Self::parse(&found.id, document, version)?;
+        let why = "not read: too many registries at once; name this one to read it whole";
+        if let Known::Known(connections) = &mut config.private_endpoint_connections {
+            for connection in connections {
+                connection.private_endpoint = Known::unknown(why);
+            }
+        }
+        config.replications = Known::unknown(why);
+        config.private_link_resource = Known::unknown(why);
+        config.tasks = Known::unknown(why);
+        config.agent_pools = Known::unknown(why);
+        config.connected_registries = Known::unknown(why);
+        config.cache_rules = Known::unknown(why);
+        config.locks = Known::unknown(why);
+        config.policy_assignments = Known::unknown(why);
+        config.diagnostic_settings = Known::unknown(why);
+        config.usages = Known::unknown(why);
+        Ok(config)
+    }
+
     /// Starts on what a row of Resource Graph says that there is, while ARM's own document is on its way: what both
     /// name is read once, and what only the row names is read in vain.
     async fn ahead(&self, row: Option<&Value>) {

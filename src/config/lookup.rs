@@ -11,6 +11,10 @@ use super::wire::{Fields, governance};
 use crate::facts::config::{LookupOutcome, ReadFailure, RegistryLookup, SubscriptionName};
 use crate::facts::{RegistryConfig, RegistryName, RegistryReference, ResourceId};
 
+/// So many registries of a subscription are read whole, at about a dozen requests each; of more, only the documents
+/// that the list itself has.
+const MOST_WHOLE: usize = 50;
+
 /// Subscriptions and what was found in each.
 struct Searched {
     subscription: SubscriptionName,
@@ -236,12 +240,19 @@ impl Reader<'_> {
                 }
             }
         }
+        let brief = found.len() > MOST_WHOLE;
+        if brief {
+            let subscriptions: std::collections::BTreeSet<_> =
+                found.iter().map(|f| f.id.subscription().to_owned()).collect();
+            join_all(subscriptions.iter().map(|s| async move {
+                futures::join!(self.zones_of(s), self.registration(s), self.defender(s));
+            }))
+            .await;
+        }
         let read = join_all(found.into_iter().map(|found| async {
             let id = found.id.clone();
-            Box::pin(self.registry(found))
-                .await
-                .map_err(|error| self.arm.note(&format!("registry '{}'", id.name()), &error))
-                .ok()
+            let read = if brief { Self::registry_in_list(&found) } else { Box::pin(self.registry(found)).await };
+            read.map_err(|error| self.arm.note(&format!("registry '{}'", id.name()), &error)).ok()
         }))
         .await;
         (Vec::new(), read.into_iter().flatten().collect())

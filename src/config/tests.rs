@@ -311,6 +311,32 @@ async fn one_odd_registry_does_not_cost_its_page() {
 }
 
 #[tokio::test]
+async fn hundreds_of_registries_are_read_from_their_list() {
+    let (facts, asked) = read_in(
+        |asked| {
+            if asked.path().ends_with("/providers/Microsoft.ContainerRegistry/registries") {
+                let many = (0..300).map(|i| {
+                    let mut one = registry("virtualNetworkSubnetResourceId");
+                    one["id"] = json!(format!("{REGISTRY}{i}"));
+                    one
+                });
+                Reply::ok(&json!({ "value": many.collect::<Vec<_>>() }))
+            } else {
+                world(asked)
+            }
+        },
+        |r| {
+            r.target = Target::Subscription;
+            r.subscription = Some(SUB.to_owned());
+        },
+    )
+    .await;
+    assert_eq!(facts.registries.len(), 300);
+    assert!(facts.registries[0].tasks.missing().unwrap().why.contains("too many registries"));
+    assert!(asked.len() < 10, "{} requests", asked.len());
+}
+
+#[tokio::test]
 async fn the_clients_subnet_is_found_in_the_network_that_it_named() {
     let (facts, _) = read_in(
         |asked| {
