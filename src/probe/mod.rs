@@ -21,6 +21,7 @@ pub mod answer;
 pub mod certificate;
 pub mod climb;
 pub mod connect;
+pub mod credential;
 pub mod excerpt;
 pub mod exchange;
 pub mod handshake;

@@ -1,15 +1,20 @@
 //! Challenge and tokens (docs: "Azure Container Registry OAuth2", github.com/Azure/acr AAD-OAuth).
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use tokio::time::Instant as Deadline;
 use url::Url;
 
+use super::credential::{self, DockerCredential};
 use super::exchange::{Ask, Connection, Raw};
 use super::request::{EntraTokens, ProbeRequest};
+use super::runtime::own_client_config;
 use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpOutcome};
 use crate::facts::{EndpointObservation, Known, Secret};
+
+/// How long a credential helper may take.
+const HELPER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What authentication gave: the observation, and a token for the image if one was asked for.
 pub struct Tokens {
@@ -51,36 +56,17 @@ pub async fn authenticate(
         scope: request.image.as_ref().map(|i| format!("repository:{}:pull", i.repository())),
         granted: Known::unknown("no token was asked for"),
     };
-    let refresh = match entra {
-        None => None,
-        Some(source) => {
-            let audience = request.cloud.registry_audience.clone();
-            match tokio::time::timeout_at(deadline, source.token(&audience)).await {
-                Err(_) => return Tokens::none("no Entra token in time"),
-                Ok(Err(why)) => {
-                    return Tokens {
-                        observation: Known::unknown(format!("no Entra token for {audience}: {why}")),
-                        access: None,
-                    };
-                }
-                Ok(Ok(token)) => {
-                    seen.credential = CredentialKind::Entra;
-                    seen.audience = Some(audience);
-                    let (observation, raw) = exchange(connection, &service, &token, deadline).await;
-                    seen.exchange = Some(observation);
-                    match raw.and_then(|raw| secret_of(&raw, "refresh_token")) {
-                        Some(refresh) => Some(refresh),
-                        None => return Tokens { observation: Known::Known(seen), access: None },
-                    }
-                }
-            }
-        }
+    let (grant, why) = match from_entra(request, entra, &mut seen, connection, &service, deadline).await {
+        Ok(Some(refresh)) => (Some(DockerCredential::RefreshToken(refresh)), None),
+        // Refused: that answer is the evidence, and no other credential is tried.
+        Ok(None) => return Tokens { observation: Known::Known(seen), access: None },
+        Err(why) => (from_docker(request, &mut seen, deadline).await, Some(why)),
     };
     let access = match seen.scope.clone() {
-        None if refresh.is_none() => return Tokens::none("not signed in, and no --image to pull anonymously"),
+        None if grant.is_none() => return Tokens::none(&why.unwrap_or_else(|| "no credential".to_owned())),
         None => None,
         Some(scope) => {
-            let (observation, raw) = token(connection, &service, &scope, refresh.as_ref(), deadline).await;
+            let (observation, raw) = token(connection, &service, &scope, grant.as_ref(), deadline).await;
             seen.token = Some(observation);
             let access = raw.and_then(|raw| secret_of(&raw, "access_token"));
             seen.granted = access.as_ref().map_or_else(|| Known::unknown("no token was given"), granted);
@@ -88,6 +74,43 @@ pub async fn authenticate(
         }
     };
     Tokens { observation: Known::Known(seen), access }
+}
+
+/// The refresh token for an Entra token; `None` if the registry refused it, and why there was none to try.
+async fn from_entra(
+    request: &ProbeRequest,
+    entra: Option<&dyn EntraTokens>,
+    seen: &mut AuthObservation,
+    connection: &mut Connection,
+    service: &str,
+    deadline: Deadline,
+) -> Result<Option<Secret>, String> {
+    let Some(source) = entra else { return Err("not signed in, and no --image to pull anonymously".to_owned()) };
+    let audience = request.cloud.registry_audience.clone();
+    let token = match tokio::time::timeout_at(deadline, source.token(&audience)).await {
+        Err(_) => return Err(format!("no Entra token for {audience} in time")),
+        Ok(Err(why)) => return Err(format!("no Entra token for {audience}: {why}")),
+        Ok(Ok(token)) => token,
+    };
+    seen.credential = CredentialKind::Entra;
+    seen.audience = Some(audience);
+    let (observation, raw) = exchange(connection, service, &token, deadline).await;
+    seen.exchange = Some(observation);
+    Ok(raw.and_then(|raw| secret_of(&raw, "refresh_token")))
+}
+
+/// Docker's credential, for a pull only: one that ran out years ago says nothing about the network.
+async fn from_docker(
+    request: &ProbeRequest,
+    seen: &mut AuthObservation,
+    deadline: Deadline,
+) -> Option<DockerCredential> {
+    request.image.as_ref()?;
+    let config = own_client_config()?;
+    let deadline = deadline.min(Deadline::now() + HELPER_PATIENCE);
+    let found = credential::find(&config, &request.login_server, deadline).await?;
+    seen.credential = found.kind(&request.login_server);
+    Some(found)
 }
 
 fn answered(endpoint: &EndpointObservation) -> Option<&HttpAnswer> {
@@ -124,21 +147,29 @@ async fn token(
     connection: &mut Connection,
     service: &str,
     scope: &str,
-    refresh: Option<&Secret>,
+    grant: Option<&DockerCredential>,
     deadline: Deadline,
 ) -> (crate::facts::http::HttpObservation, Option<Raw>) {
-    let ask = if let Some(refresh) = refresh {
-        let grant = [
-            ("grant_type", "refresh_token"),
-            ("service", service),
-            ("scope", scope),
-            ("refresh_token", refresh.reveal()),
-        ];
-        Ask::form("/oauth2/token", &grant)
-    } else {
+    let by_query = || {
         let pairs = [("service", service), ("scope", scope)];
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         Ask::get(format!("/oauth2/token?{query}"))
+    };
+    let ask = match grant {
+        Some(DockerCredential::RefreshToken(refresh)) => {
+            let fields = [
+                ("grant_type", "refresh_token"),
+                ("service", service),
+                ("scope", scope),
+                ("refresh_token", refresh.reveal()),
+            ];
+            Ask::form("/oauth2/token", &fields)
+        }
+        Some(DockerCredential::Password { user, password }) => {
+            let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
+            by_query().header("authorization", format!("Basic {pair}"))
+        }
+        None => by_query(),
     };
     connection.send(ask, deadline).await
 }

@@ -48,14 +48,10 @@ fn settings(from: &Value, [https, no_proxy]: [&str; 2], source: &str) -> Option<
 
 /// Where the client keeps its credential for `login`: a helper for this registry, a store for all, or the file itself.
 pub fn credential_source(config: &Value, login: &Fqdn) -> CredentialSource {
-    let named = |section: &str| {
-        let entries = config.get(section)?.as_object()?;
-        entries.iter().find(|(key, _)| is_for(key, login)).map(|(_, value)| value)
-    };
-    if let Some(helper) = named("credHelpers").and_then(Value::as_str) {
+    if let Some(helper) = entry(config, "credHelpers", login).and_then(Value::as_str) {
         return CredentialSource::Helper(helper.to_owned());
     }
-    let entry = named("auths");
+    let entry = entry(config, "auths", login);
     let holds = |name: &str| entry.and_then(|e| e.get(name)).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
     if holds("auth") || holds("identitytoken") || holds("password") {
         return CredentialSource::ConfigFile;
@@ -65,6 +61,12 @@ pub fn credential_source(config: &Value, login: &Fqdn) -> CredentialSource {
         Some(store) if entry.is_some() => CredentialSource::Store(store.to_owned()),
         _ => CredentialSource::None,
     }
+}
+
+/// The registry's entry in `auths` or `credHelpers`.
+pub fn entry<'v>(config: &'v Value, section: &str, login: &Fqdn) -> Option<&'v Value> {
+    let entries = config.get(section)?.as_object()?;
+    entries.iter().find(|(key, _)| is_for(key, login)).map(|(_, value)| value)
 }
 
 /// Whether a key of `auths` means this registry: with or without scheme and path, as docker itself reads them.

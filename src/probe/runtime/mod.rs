@@ -218,6 +218,11 @@ fn changed_since(process: &str, files: &[PathBuf]) -> Known<bool> {
 }
 
 /// The docker client's file: `DOCKER_CONFIG`, the home directory's, or a node's kubelet's.
+pub fn own_client_config() -> Option<Value> {
+    client_config(&Root { path: PathBuf::from("/"), is_ours: true })
+}
+
+/// The docker client's file in a root.
 fn client_config(root: &Root) -> Option<Value> {
     let ours = || {
         let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
