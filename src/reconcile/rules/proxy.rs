@@ -37,14 +37,16 @@ enum Kind {
 }
 
 /// Sorts an outcome. A proxy that makes other tunnels and closes this one, or never answers, refuses or cannot get there.
-fn kind(outcome: &ProxyOutcome, tunnels: bool) -> Option<Kind> {
-    Some(match outcome {
+/// Silence in answer to TLS is a plain proxy's too, which waits for the end of a line.
+fn kind(proxy: &ProxyObservation, tunnels: bool) -> Option<Kind> {
+    Some(match &proxy.outcome {
         ProxyOutcome::Tunnel => return None,
         ProxyOutcome::Answered { status: 407, .. } => Kind::Authentication,
         ProxyOutcome::Answered { status: 500.., .. } => Kind::Upstream,
         ProxyOutcome::Answered { .. } => Kind::Denied,
         ProxyOutcome::Closed if tunnels => Kind::Denied,
         ProxyOutcome::TimedOut if tunnels => Kind::Upstream,
+        ProxyOutcome::TimedOut if proxy.url.starts_with("https://") => Kind::Scheme,
         ProxyOutcome::PlainHttpBehindHttpsUrl => Kind::Scheme,
         ProxyOutcome::NameNotResolved
         | ProxyOutcome::NotConnected
@@ -60,7 +62,7 @@ fn failing<'a>(case: &Case<'a>, wanted: Kind) -> Vec<Refusal<'a>> {
     let tunnels = case.everything().any(|e| e.proxy.as_ref().is_some_and(|p| p.outcome == ProxyOutcome::Tunnel));
     let failed = |e: &'a EndpointObservation| {
         let proxy = e.proxy.as_ref()?;
-        (kind(&proxy.outcome, tunnels) == Some(wanted)).then_some((e, proxy))
+        (kind(proxy, tunnels) == Some(wanted)).then_some((e, proxy))
     };
     let own: Vec<_> = case.endpoints().filter_map(failed).collect();
     if own.is_empty() { own } else { own.into_iter().chain(case.controls().filter_map(failed)).collect() }
@@ -292,21 +294,18 @@ fn https_scheme_to_http_proxy(case: &Case<'_>) -> Vec<Draft> {
     };
     let plain = proxy.url.replacen("https://", "http://", 1);
     let variable = if proxy.source.starts_with('-') { "HTTPS_PROXY" } else { proxy.source.as_str() };
-    vec![
-        draft(
-            &failed,
-            format!("The proxy {} speaks plain HTTP, not TLS", proxy.url),
-            format!(
-                "{} says https://, which means TLS to the proxy itself; what answers there is no TLS.",
-                proxy.source
-            ),
-        )
-        .mend([Fix::command(
-            format!("Use {plain} (for https:// targets too)"),
-            format!("export {variable}={}", crate::reconcile::command::quoted(&plain)),
-        )
-        .change(crate::facts::Change::Environment { name: variable.to_owned(), value: plain.clone() })]),
-    ]
+    let told = proxy.outcome == ProxyOutcome::PlainHttpBehindHttpsUrl;
+    let draft = draft(
+        &failed,
+        format!("The proxy {} speaks plain HTTP, not TLS", proxy.url),
+        format!("{} says https://, which means TLS to the proxy itself; what answers there is no TLS.", proxy.source),
+    )
+    .mend([Fix::command(
+        format!("Use {plain} (for https:// targets too)"),
+        format!("export {variable}={}", crate::reconcile::command::quoted(&plain)),
+    )
+    .change(crate::facts::Change::Environment { name: variable.to_owned(), value: plain.clone() })]);
+    vec![if told { draft } else { draft.likely() }]
 }
 
 declare_finding! {
