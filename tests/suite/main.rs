@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a world without the place is a failing test, and says where")]
 
 mod access_model;
+mod audit_docs;
 mod explain;
 mod findings;
 mod fixtures;
