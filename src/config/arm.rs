@@ -29,7 +29,7 @@ const PAGE_LIMIT: usize = 16 << 20;
 const MOST_PAGES: usize = 1000;
 /// How often one request is sent at most.
 const MOST_TRIES: u32 = 4;
-/// The same in an inventory of many subscriptions: one page lost would make the whole report incomplete.
+/// The same in an inventory, where one page lost makes the whole report incomplete.
 const MOST_TRIES_OF_INVENTORY: u32 = 12;
 /// How long one try may take.
 const TRY_LIMIT: Duration = Duration::from_secs(30);

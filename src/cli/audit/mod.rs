@@ -266,3 +266,48 @@ fn ending(
     let found = fail_from.is_some_and(|severity| summary.findings_from(severity) > 0);
     if passed || found { Outcome::Findings } else { Outcome::Healthy }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Arguments, Command};
+    use crate::facts::audit::{PolicyNotice, PolicyOutcome, UnreadScope};
+
+    fn ends(line: &str, summary: &Summary, audit: &Audit) -> Outcome {
+        let line = format!("acr-doctor audit --all-subscriptions {line}");
+        let Command::Audit(arguments) = Arguments::try_parse_from(line.split_whitespace()).unwrap().command else {
+            panic!("not an audit")
+        };
+        ending(&arguments, summary, Some(audit), fail_from(&arguments, None))
+    }
+
+    #[test]
+    fn a_subscription_that_cannot_be_read_fails_only_a_strict_audit() {
+        let unread =
+            UnreadScope { scope: "s".to_owned(), name: None, why: "403 AuthorizationFailed".to_owned(), needs: None };
+        let audit = Audit { unread: vec![unread], ..Audit::default() };
+        let some = Summary { registries: 3, ..Summary::default() };
+        assert_eq!(ends("", &some, &audit), Outcome::Healthy);
+        assert_eq!(ends("--strict", &some, &audit), Outcome::Incomplete);
+        assert_eq!(ends("--strict", &some, &Audit::default()), Outcome::Healthy);
+        assert_eq!(ends("", &Summary::default(), &audit), Outcome::Incomplete, "nothing at all was read");
+        assert_eq!(ends("", &Summary::default(), &Audit::default()), Outcome::Healthy, "there is no registry");
+    }
+
+    #[test]
+    fn findings_count_from_the_severity_asked_for_and_thresholds_always() {
+        let warned = Summary { registries: 1, warnings: 1, ..Summary::default() };
+        assert_eq!(ends("", &warned, &Audit::default()), Outcome::Healthy);
+        assert_eq!(ends("--fail-on warning", &warned, &Audit::default()), Outcome::Findings);
+        let notice = PolicyNotice {
+            kind: PolicyNoticeKind::ThresholdExceeded,
+            entry: "thresholds.warnings".to_owned(),
+            message: "1 warnings, and the policy allows 0".to_owned(),
+        };
+        let policy = Some(PolicyOutcome { notices: vec![notice], ..PolicyOutcome::default() });
+        let passed = Audit { policy, ..Audit::default() };
+        assert_eq!(ends("--fail-on never", &warned, &passed), Outcome::Findings);
+    }
+}
