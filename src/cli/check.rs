@@ -1,7 +1,9 @@
 //! `check`: both halves side by side, joined.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -10,12 +12,13 @@ use time::OffsetDateTime;
 use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
 use crate::facts::endpoints::endpoints;
 use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Secret};
-use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Quiet, Recorder};
+use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
-use super::args::{CheckArguments, VantageArguments};
+use super::args::{CheckArguments, ProxyUrl, VantageArguments};
 use super::exit::{Failure, Outcome};
+use super::live::Live;
 use super::output::Output;
 use super::reconcile::decided;
 use super::snapshot_file::save;
@@ -27,15 +30,14 @@ pub(super) const MAX_IN_FLIGHT: usize = 16;
 pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
     let asked = arguments.registry.name.as_deref().ok_or(Failure::Missing("check needs a registry: --name NAME"))?;
     let aim = aim(asked, arguments.registry.cloud.as_deref())?;
-    let http = http_settings(&arguments.vantage);
-    let session = Session::new(aim.cloud.clone(), http, arguments.registry.tenant.clone())
-        .for_subscription(arguments.registry.subscription.clone());
-    let request = probe_request(&aim, &arguments.vantage);
+    let session = session(arguments, &aim.cloud)?;
+    let request = probe_request(&aim, &arguments.vantage)?;
     let recorder = Recorder::new(&request);
     let reading = read(arguments, &aim, session.clone()).shared();
-    let tokens = SessionTokens(session);
-    let looking =
-        probe::run_recorded(&request, planned(reading.clone(), aim.cloud.clone()), Some(&tokens), &Quiet, &recorder);
+    let tokens = session.map(SessionTokens);
+    let tokens = tokens.as_ref().map(|tokens| tokens as &dyn EntraTokens);
+    let live = Live::start(output);
+    let looking = probe::run_recorded(&request, planned(reading.clone(), aim.cloud.clone()), tokens, &live, &recorder);
     let both = async { tokio::join!(reading.clone(), looking) };
     let (config, probe, interrupted) = tokio::select! {
         (config, probe) = both => (config, probe, false),
@@ -44,9 +46,18 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
             (config, recorder.snapshot(), true)
         }
     };
+    live.clear();
     let outcome = tell(arguments, &config, &probe, output)?;
     save_both(arguments.save.as_deref(), config, probe, output)?;
     Ok(if interrupted { Outcome::Interrupted } else { outcome })
+}
+
+fn session(arguments: &CheckArguments, cloud: &Cloud) -> Result<Option<Session>, Failure> {
+    let (vantage, registry) = (&arguments.vantage, &arguments.registry);
+    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout.mul_f64(0.45))?;
+    let session =
+        Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
+    Ok((!arguments.no_sign_in).then_some(session))
 }
 
 fn tell(
@@ -62,7 +73,11 @@ fn tell(
 }
 
 /// The configuration, once for all who wait for it.
-fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Session) -> BoxFuture<'a, ConfigFacts> {
+fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Option<Session>) -> BoxFuture<'a, ConfigFacts> {
+    let Some(session) = session else {
+        let facts = ConfigFacts::not_read(aim.cloud.clone(), "--no-sign-in was given");
+        return async { facts }.boxed();
+    };
     let vantage = &arguments.vantage;
     let request = ReadRequest {
         cloud: aim.cloud.clone(),
@@ -92,12 +107,13 @@ fn planned(reading: Shared<BoxFuture<'_, ConfigFacts>>, cloud: Cloud) -> BoxFutu
 }
 
 /// The arguments as the probe wants them.
-pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> ProbeRequest {
-    ProbeRequest {
+pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<ProbeRequest, Failure> {
+    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout)?;
+    Ok(ProbeRequest {
         asked: aim.asked.clone(),
         timeout: vantage.timeout,
-        proxy: vantage.proxy.clone(),
-        ca_file: vantage.ca_file.clone(),
+        proxy: http.proxy,
+        ca_file: http.ca_file,
         dns_server: vantage.dns_server,
         image: vantage.image.clone(),
         subnet: vantage.subnet.clone(),
@@ -106,16 +122,21 @@ pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> ProbeReque
         imds: vantage.imds,
         runtime_root: vantage.runtime_root.clone(),
         ..ProbeRequest::new(aim.login_server.clone(), aim.cloud.clone())
-    }
+    })
 }
 
 /// The arguments as the ARM side wants them.
-pub(super) fn http_settings(vantage: &VantageArguments) -> HttpSettings {
-    HttpSettings {
-        ca_file: vantage.ca_file.clone(),
-        proxy: vantage.proxy.clone(),
-        connect_timeout: vantage.timeout.mul_f64(0.45),
+pub(super) fn http_settings(
+    proxy: Option<&ProxyUrl>,
+    ca_file: Option<&Path>,
+    connect_timeout: Duration,
+) -> Result<HttpSettings, Failure> {
+    if let Some(path) = ca_file {
+        // Wrong usage, told now, not a finding about every endpoint.
+        File::open(path).map_err(|source| Failure::CaFile { path: path.to_owned(), source })?;
     }
+    let proxy = proxy.map(|proxy| proxy.url().ok_or(Failure::Proxy)).transpose()?;
+    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout })
 }
 
 /// The ARM side's sign-in, as the probe asks for it.
@@ -127,9 +148,13 @@ impl EntraTokens for SessionTokens {
     }
 }
 
-/// `--save FILE`: the halves go into FILE.config.json and FILE.probe.json, for `reconcile` anywhere.
+/// `--save FILE`: the halves go into FILE.config.json and FILE.probe.json, or into a directory, for `reconcile` anywhere.
 fn save_both(file: Option<&Path>, config: ConfigFacts, probe: ProbeFacts, output: &Output) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
+    if file.is_dir() {
+        save(config, &file.join("config.json"), output)?;
+        return save(probe, &file.join("probe.json"), output);
+    }
     save(config, &beside(file, ".config.json"), output)?;
     save(probe, &beside(file, ".probe.json"), output)
 }

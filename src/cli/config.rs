@@ -1,34 +1,45 @@
 //! `config`: the registry's side alone, from ARM or from files.
 
-use std::fs;
-
 use time::OffsetDateTime;
 
-use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
+use crate::config::{self, ClientHints, ReadRequest, Session, Target};
 use crate::facts::config::SignIn;
 use crate::facts::{Cloud, ConfigFacts};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
 use super::args::ConfigArguments;
-use super::check::MAX_IN_FLIGHT;
+use super::check::{MAX_IN_FLIGHT, http_settings};
 use super::exit::{Failure, Outcome};
 use super::output::Output;
 use super::reconcile::decided;
-use super::snapshot_file::save;
+use super::snapshot_file::{read_bounded, save};
 use super::target::{aim, read_cloud};
 
 pub(super) async fn run(arguments: &ConfigArguments, output: &Output) -> Result<Outcome, Failure> {
-    let config = if arguments.from.is_empty() { from_arm(arguments).await? } else { from_files(arguments)? };
+    let config = if arguments.from.is_empty() {
+        tokio::select! {
+            config = from_arm(arguments) => config?,
+            _ = tokio::signal::ctrl_c() => return Ok(Outcome::Interrupted),
+        }
+    } else {
+        from_files(arguments)?
+    };
     let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
     let report = reconcile(&config, &[], &options);
     output.report(&report, |style| report::stance(&config, &report, style))?;
     let could_not = matches!(config.sign_in, SignIn::Failed { .. }) && config.registries.is_empty();
-    let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config));
+    let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config) || is_empty(&config));
     if let Some(file) = &arguments.save {
         save(config, file, output)?;
     }
     Ok(if could_not { Outcome::Incomplete } else { outcome })
+}
+
+/// Whether a subscription was read in full and has no registry.
+fn is_empty(facts: &ConfigFacts) -> bool {
+    let signed_in = matches!(facts.sign_in, SignIn::SignedIn { .. });
+    signed_in && facts.registries.is_empty() && facts.lookups.is_empty() && facts.failed_reads.is_empty()
 }
 
 fn cloud(arguments: &ConfigArguments) -> Result<Cloud, Failure> {
@@ -36,10 +47,7 @@ fn cloud(arguments: &ConfigArguments) -> Result<Cloud, Failure> {
 }
 
 fn from_files(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
-    let read = |path: &std::path::PathBuf| {
-        let bytes = fs::read(path).map_err(|source| Failure::ReadFile { path: path.clone(), source })?;
-        Ok((path.display().to_string(), bytes))
-    };
+    let read = |path: &std::path::PathBuf| Ok((path.display().to_string(), read_bounded(path)?));
     let documents = arguments.from.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
     Ok(config::from_documents(&documents, &cloud(arguments)?)?)
 }
@@ -54,11 +62,7 @@ async fn from_arm(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
         None if registry.subscription.is_some() => (Target::Subscription, cloud(arguments)?),
         None => return Err(Failure::Missing("config needs --subscription, --name or --from FILE")),
     };
-    let http = HttpSettings {
-        ca_file: arguments.ca_file.clone(),
-        proxy: arguments.proxy.clone(),
-        connect_timeout: arguments.timeout.mul_f64(0.3),
-    };
+    let http = http_settings(arguments.proxy.as_ref(), arguments.ca_file.as_deref(), arguments.timeout.mul_f64(0.3))?;
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let request = ReadRequest {

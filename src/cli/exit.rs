@@ -120,6 +120,17 @@ pub(super) enum Failure {
         /// The system's words.
         source: io::Error,
     },
+    /// `--proxy` is no proxy's URL. The text is not repeated: it may hold a password.
+    #[error("--proxy is not a proxy's URL; expected http://HOST:PORT or https://HOST:PORT")]
+    Proxy,
+    /// `--ca-file` cannot be read.
+    #[error("cannot read the certificates of --ca-file '{}'", path.display())]
+    CaFile {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
     /// The runtime could not be started.
     #[error("cannot start")]
     Start(#[source] io::Error),
@@ -189,6 +200,8 @@ impl Failure {
             | Self::Missing(_)
             | Self::Document(_)
             | Self::Save { .. }
+            | Self::Proxy
+            | Self::CaFile { .. }
             | Self::Query(_)
             | Self::QueryRun(_)
             | Self::Policy { .. }

@@ -5,10 +5,12 @@ pub mod audit;
 mod check;
 mod config;
 mod exit;
+mod live;
 mod log;
 mod output;
 mod probe;
 mod reconcile;
+mod shell;
 mod snapshot_file;
 mod target;
 
@@ -37,6 +39,8 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Probe(probe) => block_on(probe::run(probe, &output))?,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &output),
         Command::Audit(audit) => audit::run(audit, &output, arguments.global.only_show_errors),
+        Command::Completions { shell } => shell::completions(*shell),
+        Command::Man => shell::manual(),
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Output {
     query: Option<Expression<'static>>,
     style: Style,
     quiet: bool,
+    logs: bool,
 }
 
 impl Output {
@@ -28,7 +29,23 @@ impl Output {
     pub(super) fn of(global: &GlobalArguments) -> Result<Self, Failure> {
         let compile = |text: &String| jmespath::compile(text).map_err(|e| Failure::Query(one_line(&e)));
         let query = global.query.as_ref().map(compile).transpose()?;
-        Ok(Self { format: global.output, query, style: style(global.no_color), quiet: global.only_show_errors })
+        Ok(Self {
+            format: global.output,
+            query,
+            style: style(global.no_color),
+            quiet: global.only_show_errors,
+            logs: global.debug || global.verbose,
+        })
+    }
+
+    /// How to draw.
+    pub(super) fn style(&self) -> Style {
+        self.style
+    }
+
+    /// Whether to draw while the work goes on: not where the log would stand in between.
+    pub(super) fn is_live(&self) -> bool {
+        !self.quiet && !self.logs
     }
 
     /// Whether a report can be written registry by registry.
@@ -47,7 +64,11 @@ impl Output {
             (Format::None, _) => return Ok(()),
             _ => {
                 let document = serde_json::to_value(report).map_err(|e| Failure::Write(io::Error::other(e)))?;
-                self.document(&self.queried(document)?)
+                match self.queried(document)? {
+                    // As az: a query that finds nothing prints nothing.
+                    Value::Null => String::new(),
+                    result => self.document(&result),
+                }
             }
         };
         write(&text)
@@ -89,8 +110,13 @@ impl Output {
 
 /// Writes to standard output.
 pub(super) fn write(text: &str) -> Result<(), Failure> {
+    write_bytes(text.as_bytes())
+}
+
+/// Writes to standard output.
+pub(super) fn write_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Write)
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(Failure::Write)
 }
 
 /// A JMESPath error's first line; the others draw a caret under the expression.

@@ -3,14 +3,16 @@
 use futures::FutureExt;
 use time::OffsetDateTime;
 
-use crate::facts::ConfigFacts;
-use crate::probe::{self, Quiet, Recorder};
+use crate::facts::endpoints::role_of;
+use crate::facts::{Cloud, ConfigFacts, Fqdn};
+use crate::probe::{self, PlannedEndpoint, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
 use super::args::ProbeArguments;
 use super::check::probe_request;
 use super::exit::{Failure, Outcome};
+use super::live::Live;
 use super::output::Output;
 use super::snapshot_file::save;
 use super::target::aim;
@@ -19,13 +21,16 @@ pub(super) async fn run(arguments: &ProbeArguments, output: &Output) -> Result<O
     let asked = arguments.login_server.as_deref().or(arguments.name.as_deref());
     let aim =
         aim(asked.ok_or(Failure::Missing("probe needs a login server or --name NAME"))?, arguments.cloud.as_deref())?;
-    let request = probe_request(&aim, &arguments.vantage);
+    let request = probe_request(&aim, &arguments.vantage)?;
     let recorder = Recorder::new(&request);
-    let nothing_more = async { Vec::new() }.boxed();
+    let planned = arguments.endpoint.iter().map(|host| plan(host, &aim.cloud)).collect();
+    let more = async { planned }.boxed();
+    let live = Live::start(output);
     let (facts, interrupted) = tokio::select! {
-        facts = probe::run_recorded(&request, nothing_more, None, &Quiet, &recorder) => (facts, false),
+        facts = probe::run_recorded(&request, more, None, &live, &recorder) => (facts, false),
         _ = tokio::signal::ctrl_c() => (recorder.snapshot(), true),
     };
+    live.clear();
     let config = ConfigFacts::not_read(aim.cloud, "probe looks from the client alone");
     let report = reconcile(&config, std::slice::from_ref(&facts), &Options::at(OffsetDateTime::now_utc()));
     output.report(&report, |style| report::table(&report, style))?;
@@ -34,4 +39,10 @@ pub(super) async fn run(arguments: &ProbeArguments, output: &Output) -> Result<O
         save(facts, file, output)?;
     }
     Ok(if interrupted { Outcome::Interrupted } else { outcome })
+}
+
+/// A host that the user named: its part is told by its name.
+fn plan(host: &Fqdn, cloud: &Cloud) -> PlannedEndpoint {
+    let (role, region) = role_of(host, cloud);
+    PlannedEndpoint { host: host.clone(), role, region }
 }

@@ -1,11 +1,11 @@
 //! Which registry in which cloud, as the arguments mean it.
 
-use std::fs;
 use std::path::Path;
 
 use crate::facts::{Cloud, Fqdn, LoginServer, RegistryReference};
 
 use super::exit::Failure;
+use super::snapshot_file::read_bounded;
 
 /// A registry to look at: its reference for ARM, and the login server to begin with.
 #[derive(Debug, Clone)]
@@ -57,6 +57,6 @@ pub(super) fn read_cloud(named: &str) -> Result<Cloud, Failure> {
             "'{named}' is neither AzureCloud, AzureUSGovernment or AzureChinaCloud nor a file"
         )));
     }
-    let text = fs::read(path).map_err(|source| Failure::ReadFile { path: path.to_owned(), source })?;
+    let text = read_bounded(path)?;
     serde_json::from_slice(&text).map_err(|e| Failure::Cloud(format!("'{named}' does not describe a cloud: {e}")))
 }

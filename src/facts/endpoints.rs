@@ -64,6 +64,19 @@ fn private_names(registry: &RegistryConfig) -> impl Iterator<Item = &Fqdn> {
     endpoints.filter_map(|e| e.addresses.known()).flatten().flat_map(|a| &a.fqdns)
 }
 
+/// What a host is for, and its region, as its name tells.
+pub fn role_of(host: &Fqdn, cloud: &Cloud) -> (EndpointRole, Option<Region>) {
+    if host.is_within(&cloud.data_endpoint_suffix) {
+        (EndpointRole::Data, region_of(host))
+    } else if cloud.regional_endpoint_suffix.as_ref().is_some_and(|suffix| host.is_within(suffix)) {
+        (EndpointRole::Regional, region_of(host))
+    } else if host.is_within(&cloud.blob_suffix) {
+        (EndpointRole::Storage, None)
+    } else {
+        (EndpointRole::Login, None)
+    }
+}
+
 /// The region in `<registry>.<region>.data.<suffix>`.
 fn region_of(host: &Fqdn) -> Option<Region> {
     host.labels().nth(1)?.parse().ok()

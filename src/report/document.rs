@@ -78,7 +78,8 @@ pub fn json_lines(value: &Value) -> String {
 
 /// YAML 1.2, in the document's own order. With colours (`yamlc`) the keys stand out.
 pub fn yaml(value: &Value, style: &Style) -> String {
-    let Ok(plain) = serde_saphyr::to_string(value) else {
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let Ok(plain) = serde_saphyr::to_string_with_options(&harmless(value), options) else {
         // A JSON value has no shape that YAML lacks; JSON is YAML all the same (YAML 1.2, section 1.3).
         return json(value, style);
     };
@@ -101,6 +102,22 @@ pub fn yaml(value: &Value, style: &Style) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The value with deceptive characters spelled out: YAML lets most of them stand unquoted.
+fn harmless(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.chars().any(super::terminal::is_deceptive) => {
+            Value::String(super::terminal::sanitise(text).into_owned())
+        }
+        Value::Array(elements) => elements.iter().map(harmless).collect(),
+        Value::Object(members) => {
+            let member =
+                |(name, value): (&String, &Value)| (super::terminal::sanitise(name).into_owned(), harmless(value));
+            Value::Object(members.iter().map(member).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

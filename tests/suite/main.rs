@@ -1,11 +1,19 @@
-//! The integration tests that need no network, in one binary.
-#![expect(clippy::indexing_slicing, reason = "a world without the place is a failing test, and says where")]
+//! The integration tests that need no network, in one binary: it links once.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails, and says where")]
 
 mod access_model;
 mod audit_docs;
+mod architecture;
+mod bad_input;
+mod cli;
+mod doctor;
+mod examples;
 mod explain;
 mod findings;
 mod fixtures;
+mod generated;
 mod golden;
 mod properties;
+mod report;
 mod rule_pages;
+mod snapshots;

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use url::Url;
 
-use crate::cli::args::FailOn;
+use crate::cli::args::{FailOn, ProxyUrl};
 use crate::fleet::glob::Glob;
 
 /// `audit`.
@@ -96,8 +95,8 @@ pub struct AzureArguments {
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
     /// A proxy instead of the environment's.
-    #[arg(long, value_name = "URL", value_parser = crate::cli::args::proxy_url, hide_env_values = true)]
-    pub proxy: Option<Url>,
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<ProxyUrl>,
     /// How long everything may take, in seconds.
     #[arg(long, default_value = "3600", value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Duration,

@@ -26,11 +26,11 @@ pub(super) struct Looker {
 }
 
 impl Looker {
-    pub(super) fn new(arguments: &AuditArguments, cloud: &Cloud, session: &Session) -> Self {
+    pub(super) fn new(arguments: &AuditArguments, proxy: Option<Url>, cloud: &Cloud, session: &Session) -> Self {
         Self {
             cloud: cloud.clone(),
             timeout: arguments.probe_timeout,
-            proxy: arguments.azure.proxy.clone(),
+            proxy,
             ca_file: arguments.azure.ca_file.clone(),
             tokens: SessionTokens(session.clone()),
         }

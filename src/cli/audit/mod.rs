@@ -27,6 +27,7 @@ use crate::reconcile::{Options, reconcile, rules};
 use crate::report;
 
 use super::block_on;
+use super::check::http_settings;
 use super::exit::{Failure, Outcome};
 use super::output::{self, Output};
 use super::snapshot_file::{read_bounded, read_configs, read_probes};
@@ -115,9 +116,11 @@ fn from_azure(
 ) -> Result<Option<InventoryOutcome>, Failure> {
     let azure = &arguments.azure;
     let cloud = read_cloud(&azure.cloud)?;
-    let http = HttpSettings { ca_file: azure.ca_file.clone(), proxy: azure.proxy.clone(), ..HttpSettings::default() };
+    let connect_timeout = HttpSettings::default().connect_timeout;
+    let http = http_settings(azure.proxy.as_ref(), azure.ca_file.as_deref(), connect_timeout)?;
+    let proxy = http.proxy.clone();
     let session = Session::new(cloud.clone(), http, azure.tenant.clone());
-    let looker = arguments.probe.then(|| Looker::new(arguments, &cloud, &session));
+    let looker = arguments.probe.then(|| Looker::new(arguments, proxy, &cloud, &session));
     let request = AuditRequest {
         inventory: InventoryRequest {
             cloud,

@@ -4,7 +4,7 @@ mod cause;
 mod overview;
 mod rest;
 
-use crate::facts::report::{RegistryReport, Report};
+use crate::facts::report::{Observed, RegistryReport, Report};
 use crate::facts::{Severity, Verdict};
 
 use super::ladder;
@@ -24,31 +24,39 @@ pub fn table(report: &Report, style: &Style) -> String {
         if report.registries.len() > IN_FULL {
             return out;
         }
+    }
+    // Among many, those without anything to mend have said all in their row.
+    let many = report.registries.len() > 1;
+    let shown: Vec<String> = report
+        .registries
+        .iter()
+        .filter(|registry| !(many && registry.verdict == Verdict::Healthy))
+        .map(|registry| write_registry(registry, style))
+        .collect();
+    if many && !shown.is_empty() {
         out.push('\n');
     }
-    for (index, registry) in report.registries.iter().enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
-        write_registry(registry, style, &mut out);
-    }
+    out.push_str(&shown.join("\n"));
     out
 }
 
-fn write_registry(registry: &RegistryReport, style: &Style, out: &mut String) {
+fn write_registry(registry: &RegistryReport, style: &Style) -> String {
+    let mut written = String::new();
+    let out = &mut written;
     headline(registry, style, out);
     let causes: Vec<_> = registry.findings.iter().filter(|f| f.root_cause).collect();
     for cause in &causes {
         out.push('\n');
         cause::write(cause, &registry.summary, style, out);
     }
-    if !registry.paths.is_empty() {
+    if registry.paths.iter().any(|path| path.observed != Observed::Untested) {
         out.push('\n');
         ladder::write(&registry.paths, style, out);
     }
     rest::effects(registry, style, out);
     rest::others(registry, style, out);
     rest::unknowns(registry, style, out);
+    written
 }
 
 fn headline(registry: &RegistryReport, style: &Style, out: &mut String) {

@@ -1,121 +1,16 @@
-//! What the user types (clap), in the Azure CLI's conventions.
+//! What each command takes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::Args;
 use url::Url;
 
-use crate::facts::{ImageReference, ResourceId, Severity};
+use crate::facts::image::ImageReference;
+use crate::facts::{Fqdn, ResourceId, Secret};
 
-/// Says why an Azure container registry cannot be reached from here.
-#[derive(Debug, Parser)]
-#[command(name = "acr-doctor", version, about, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 no finding at or above --fail-on, 1 such findings, 2 wrong usage, \
-    3 the diagnosis could not be completed.")]
-pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-    /// What every command takes.
-    #[command(flatten)]
-    pub global: GlobalArguments,
-}
-
-/// The commands.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Diagnose one registry from here: read its configuration, probe its endpoints, name the root cause.
-    Check(Box<CheckArguments>),
-    /// Read the network configuration of one registry or of a subscription, and what is wrong with it.
-    Config(Box<ConfigArguments>),
-    /// Look from this client alone.
-    Probe(Box<ProbeArguments>),
-    /// Join snapshots of both halves, offline.
-    Reconcile(ReconcileArguments),
-    /// Audit every registry of many subscriptions: one report.
-    Audit(Box<super::audit::args::AuditArguments>),
-}
-
-/// What every command takes, as the Azure CLI has it.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Global arguments")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, as typed")]
-pub struct GlobalArguments {
-    /// Output format.
-    #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
-    pub output: Format,
-    /// JMESPath query over the JSON output (https://jmespath.org).
-    #[arg(long, global = true, value_name = "JMESPATH")]
-    pub query: Option<String>,
-    /// Show only errors, no warnings.
-    #[arg(long, global = true)]
-    pub only_show_errors: bool,
-    /// Say on standard error what is being done.
-    #[arg(long, global = true)]
-    pub verbose: bool,
-    /// Say everything but secrets on standard error.
-    #[arg(long, global = true)]
-    pub debug: bool,
-    /// No colours and no glyphs; NO_COLOR in the environment does the same.
-    #[arg(long, global = true)]
-    pub no_color: bool,
-}
-
-/// An output format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For a person.
-    Table,
-    /// The report as docs/schema/report.schema.json describes it.
-    Json,
-    /// JSON with colours on a terminal.
-    Jsonc,
-    /// JSON lines: one registry a line, the totals last.
-    Jsonl,
-    /// YAML.
-    Yaml,
-    /// YAML with colours on a terminal.
-    Yamlc,
-    /// Tab-separated values: one line a finding.
-    Tsv,
-    /// Nothing; the exit code tells.
-    None,
-}
-
-/// From which severity on findings make the exit code 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Errors.
-    Error,
-    /// Warnings and errors.
-    Warning,
-    /// Any finding.
-    Info,
-    /// No finding.
-    Never,
-}
-
-impl FailOn {
-    /// The least severity that counts, if any does.
-    pub fn severity(self) -> Option<Severity> {
-        match self {
-            Self::Error => Some(Severity::Error),
-            Self::Warning => Some(Severity::Warning),
-            Self::Info => Some(Severity::Info),
-            Self::Never => None,
-        }
-    }
-}
-
-/// When findings are a failure.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct VerdictArguments {
-    /// Exit with 1 on findings of at least this severity.
-    #[arg(long, value_enum, default_value = "error", value_name = "SEVERITY")]
-    pub fail_on: FailOn,
-}
+use super::VerdictArguments;
 
 /// `reconcile`.
 #[derive(Debug, Args)]
@@ -170,8 +65,8 @@ pub struct VantageArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub egress_ip: Option<IpAddr>,
     /// A proxy instead of the environment's. Its credentials are never shown.
-    #[arg(long, value_name = "URL", value_parser = proxy_url, hide_env_values = true)]
-    pub proxy: Option<Url>,
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<ProxyUrl>,
     /// A DNS server instead of the system's.
     #[arg(long, value_name = "IP[:PORT]", value_parser = dns_server)]
     pub dns_server: Option<SocketAddr>,
@@ -192,9 +87,21 @@ pub struct VantageArguments {
     pub runtime_root: Option<PathBuf>,
 }
 
-pub(super) fn proxy_url(text: &str) -> Result<Url, String> {
-    // The text may hold a password: the message does not repeat it.
-    crate::probe::proxy::parse_proxy(text).ok_or_else(|| "expected http://HOST:PORT or https://HOST:PORT".to_owned())
+/// A proxy's URL as typed. It may hold a password, so that it is read later, and no message repeats it.
+#[derive(Debug, Clone)]
+pub struct ProxyUrl(Secret);
+
+impl From<String> for ProxyUrl {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+impl ProxyUrl {
+    /// The URL, if it is one of a proxy.
+    pub fn url(&self) -> Option<Url> {
+        crate::probe::proxy::parse_proxy(self.0.reveal())
+    }
 }
 
 fn dns_server(text: &str) -> Result<SocketAddr, String> {
@@ -225,7 +132,10 @@ pub struct CheckArguments {
     /// A service that must pull from the registry, e.g. app-service, container-instances.
     #[arg(long, num_args = 1.., value_name = "KIND")]
     pub used_by: Vec<String>,
-    /// Save both halves: FILE.config.json and FILE.probe.json.
+    /// Do not sign in to Azure: look from here only.
+    #[arg(long)]
+    pub no_sign_in: bool,
+    /// Save both halves: FILE.config.json and FILE.probe.json, or config.json and probe.json in a directory.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// When findings are a failure.
@@ -242,7 +152,7 @@ pub struct ConfigArguments {
     #[command(flatten)]
     pub registry: RegistryArguments,
     /// ARM documents on disk instead of Azure: `az acr show`, `az rest`, Resource Graph rows, ARM templates.
-    #[arg(long, num_args = 1.., value_name = "FILE")]
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["name", "subscription", "resource_group", "tenant"])]
     pub from: Vec<PathBuf>,
     /// The client's subnet, to judge by.
     #[arg(long, value_name = "ID")]
@@ -251,8 +161,8 @@ pub struct ConfigArguments {
     #[arg(long, value_name = "ID")]
     pub vnet: Option<ResourceId>,
     /// A proxy instead of the environment's. Its credentials are never shown.
-    #[arg(long, value_name = "URL", value_parser = proxy_url)]
-    pub proxy: Option<Url>,
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<ProxyUrl>,
     /// Certificates to trust besides the platform's.
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
@@ -272,7 +182,7 @@ pub struct ConfigArguments {
 
 /// `probe`.
 #[derive(Debug, Args)]
-#[command(after_help = "Needs no sign-in; with one, the token exchange is tried too.\n\nExample:\n  \
+#[command(after_help = "Needs no sign-in.\n\nExample:\n  \
     acr-doctor probe contosoapps.azurecr.io --save pod.probe.json")]
 pub struct ProbeArguments {
     /// The login server, or the registry's name.
@@ -287,10 +197,44 @@ pub struct ProbeArguments {
     /// The client.
     #[command(flatten)]
     pub vantage: VantageArguments,
+    /// Look at these hosts too, e.g. contoso.westeurope.data.azurecr.io.
+    #[arg(long, num_args = 1.., value_name = "HOST")]
+    pub endpoint: Vec<Fqdn>,
     /// Save the probe snapshot.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// When findings are a failure.
     #[command(flatten)]
     pub verdict: VerdictArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_server_has_port_53_unless_it_says_otherwise() {
+        for (text, expected) in
+            [("10.0.0.4", "10.0.0.4:53"), ("10.0.0.4:5353", "10.0.0.4:5353"), ("2001:db8::1", "[2001:db8::1]:53")]
+        {
+            assert_eq!(dns_server(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        assert!(dns_server("dns.example").is_err());
+    }
+
+    #[test]
+    fn time_is_bounded() {
+        assert_eq!(seconds("2.5"), Ok(Duration::from_millis(2500)));
+        for text in ["0", "-1", "1e9", "NaN", "soon"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_password_is_not_printed() {
+        let proxy = ProxyUrl::from("http://user:hunter2@proxy:3128".to_owned());
+        assert!(!format!("{proxy:?}").contains("hunter2"));
+        assert!(proxy.url().is_some());
+        assert!(ProxyUrl::from("ftp://proxy".to_owned()).url().is_none());
+    }
 }

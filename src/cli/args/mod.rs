@@ -1,0 +1,142 @@
+//! What the user types (clap), in the Azure CLI's conventions.
+
+mod commands;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::facts::Severity;
+
+pub use commands::{
+    CheckArguments, ConfigArguments, ProbeArguments, ProxyUrl, ReconcileArguments, RegistryArguments, VantageArguments,
+};
+
+/// Says why an Azure container registry cannot be reached from here.
+#[derive(Debug, Parser)]
+#[command(name = "acr-doctor", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 no finding at or above --fail-on, 1 such findings, 2 wrong usage, \
+    3 the diagnosis could not be completed.")]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Diagnose one registry from here: read its configuration, probe its endpoints, name the root cause.
+    Check(Box<CheckArguments>),
+    /// Read the network configuration of one registry or of a subscription, and what is wrong with it.
+    Config(Box<ConfigArguments>),
+    /// Look from this client alone.
+    Probe(Box<ProbeArguments>),
+    /// Join snapshots of both halves, offline.
+    Reconcile(ReconcileArguments),
+    /// Audit every registry of many subscriptions: one report.
+    Audit(Box<super::audit::args::AuditArguments>),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page (roff): `acr-doctor man | man -l -`.
+    Man,
+}
+
+/// What every command takes, as the Azure CLI has it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global arguments")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, as typed")]
+pub struct GlobalArguments {
+    /// Output format.
+    #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub output: Format,
+    /// JMESPath query over the JSON output (https://jmespath.org).
+    #[arg(long, global = true, value_name = "JMESPATH")]
+    pub query: Option<String>,
+    /// Show only errors, no warnings.
+    #[arg(long, global = true)]
+    pub only_show_errors: bool,
+    /// Say on standard error what is being done.
+    #[arg(long, global = true)]
+    pub verbose: bool,
+    /// Say everything but secrets on standard error.
+    #[arg(long, global = true)]
+    pub debug: bool,
+    /// No colours and no glyphs; NO_COLOR in the environment does the same.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// An output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Table,
+    /// The report as docs/schema/report.schema.json describes it.
+    Json,
+    /// JSON with colours on a terminal.
+    Jsonc,
+    /// JSON lines: one registry a line, the totals last.
+    Jsonl,
+    /// YAML.
+    Yaml,
+    /// YAML with colours on a terminal.
+    Yamlc,
+    /// Tab-separated values: one line a finding.
+    Tsv,
+    /// Nothing; the exit code tells.
+    None,
+}
+
+/// From which severity on findings make the exit code 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors.
+    Error,
+    /// Warnings and errors.
+    Warning,
+    /// Any finding.
+    Info,
+    /// No finding.
+    Never,
+}
+
+impl FailOn {
+    /// The least severity that counts, if any does.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warning => Some(Severity::Warning),
+            Self::Info => Some(Severity::Info),
+            Self::Never => None,
+        }
+    }
+}
+
+/// When findings are a failure.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct VerdictArguments {
+    /// Exit with 1 on findings of at least this severity.
+    #[arg(long, value_enum, default_value = "error", value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+}
+
+/// A shell with completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// bash.
+    Bash,
+    /// Elvish.
+    Elvish,
+    /// fish.
+    Fish,
+    /// PowerShell.
+    #[value(name = "powershell")]
+    PowerShell,
+    /// zsh.
+    Zsh,
+}
