@@ -73,7 +73,11 @@ pub fn json_lines(value: &Value) -> String {
         Value::Array(elements) => elements.as_slice(),
         other => std::slice::from_ref(other),
     };
-    elements.iter().map(|element| format!("{element}\n")).collect()
+    let mut out = String::new();
+    for element in elements {
+        super::terminal::line(&mut out, &element.to_string());
+    }
+    out
 }
 
 /// YAML 1.2, in the document's own order. With colours (`yamlc`) the keys stand out.
