@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails, and says where")]
 
 mod access_model;
-mod audit_docs;
 mod architecture;
+mod audit_docs;
 mod bad_input;
 mod cli;
 mod doctor;
