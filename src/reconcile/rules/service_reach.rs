@@ -303,15 +303,14 @@ fn trusted_access_needless(case: &Case<'_>) -> Vec<Draft> {
     };
     let plan = case.config.subscriptions.iter().find(|s| s.id.eq_ignore_ascii_case(registry.id.subscription()));
     let scanned = plan.and_then(|p| p.defender.known()).map(crate::facts::config::DefenderPlan::scans_registries);
-    let no_tasks = registry.tasks.known().is_some_and(Vec::is_empty);
-    let unused = no_tasks && scanned == Some(false) && case.options.used_by.is_empty();
+    let tasks = case.know("tasks", &registry.tasks);
+    let unused = tasks.is_none_or(Vec::is_empty) && scanned == Some(false) && case.options.used_by.is_empty();
     if !unused || bypass(case, registry) != Some(true) {
         return Vec::new();
     }
-    vec![
-        Draft::new(
+    let draft = Draft::new(
             format!("Trusted services may reach {}, and none is known to need it", registry.name),
-            "It has no tasks and Defender for Containers does not scan it; deployments and imports cannot be seen from here.",
+            "No task is known and Defender for Containers does not scan it; deployments and imports cannot be seen from here.",
         )
         .likely()
         .seen([evidence::registry(registry, "/properties/networkRuleBypassOptions", "AzureServices")])
@@ -321,6 +320,6 @@ fn trusted_access_needless(case: &Case<'_>) -> Vec<Draft> {
             &["--allow-trusted-services", "false"],
             &serde_json::json!({ "networkRuleBypassOptions": "None" }),
         )
-        .iac("properties.networkRuleBypassOptions", "network_rule_bypass_option")]),
-    ]
+        .iac("properties.networkRuleBypassOptions", "network_rule_bypass_option")]);
+    vec![if tasks.is_some() { draft } else { draft.possible(["tasks".to_owned()]) }]
 }
