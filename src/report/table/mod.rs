@@ -19,7 +19,7 @@ pub fn table(report: &Report, style: &Style) -> String {
     if report.registries.is_empty() {
         out.push_str("No registry was found.\n");
     }
-    if report.registries.len() > 1 {
+    if report.registries.len() > 1 || report.audit.is_some() {
         overview::write(report, style, &mut out);
         if report.registries.len() > IN_FULL {
             return out;
