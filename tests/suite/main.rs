@@ -16,4 +16,5 @@ mod golden;
 mod properties;
 mod report;
 mod rule_pages;
+mod secrets;
 mod snapshots;
