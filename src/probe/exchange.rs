@@ -93,7 +93,12 @@ impl Connection {
             observation.outcome = HttpOutcome::Malformed("the request cannot be written".to_owned());
             return (observation, None);
         };
-        let sent = timeout_at(deadline, self.sender.send_request(request)).await;
+        // The connection's task may still be at the end of the last answer: a request sent too early is refused unsent.
+        let sent = timeout_at(deadline, async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        })
+        .await;
         observation.ms = millis(started);
         let response = match sent {
             Err(_) => return (observation, None),
