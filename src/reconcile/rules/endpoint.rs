@@ -28,8 +28,8 @@ declare_finding! {
     /// - curl: `Empty reply from server`
     ///
     /// ## What decides it
-    /// TCP connects, TLS is established and trusted, and `GET /v2/` gets no headers, or the connection is closed before
-    /// them.
+    /// TCP connects, TLS is established and trusted, and `GET /v2/` (or a later request, for tokens or for `--image`) gets
+    /// no headers, or the connection is closed before them.
     ///
     /// ## Fix
     /// Look at the middlebox or proxy in between; from another network, tell whether the registry answers.
@@ -37,7 +37,7 @@ declare_finding! {
     /// ## References
     /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
     NO_ANSWER = "endpoint/no-answer", Error, article "container-registry-troubleshoot-access",
-    explains [], no_answer;
+    explains ["auth/token-exchange-failed"], no_answer;
 }
 
 fn no_answer(case: &Case<'_>) -> Vec<Draft> {
@@ -47,10 +47,18 @@ fn no_answer(case: &Case<'_>) -> Vec<Draft> {
             |e| matches!(Symptom::of(e), Symptom::NoAnswer(http) if !matches!(http.outcome, HttpOutcome::Malformed(_))),
         )
         .collect();
-    if silent.is_empty() {
+    let late: Vec<_> = later_steps(case)
+        .into_iter()
+        .filter(|(host, _, step)| {
+            matches!(step.outcome, HttpOutcome::TimedOut | HttpOutcome::Closed)
+                && silent.iter().all(|e| e.host != **host)
+        })
+        .collect();
+    let mut hosts: Vec<&Fqdn> = silent.iter().map(|e| &e.host).chain(late.iter().map(|(host, ..)| *host)).collect();
+    hosts.dedup();
+    if hosts.is_empty() {
         return Vec::new();
     }
-    let hosts: Vec<&Fqdn> = silent.iter().map(|e| &e.host).collect();
     let through = silent.iter().find_map(|e| e.proxy.as_ref()).map(|p| format!(" through the proxy {}", p.url));
     vec![
         Draft::new(
@@ -62,6 +70,9 @@ fn no_answer(case: &Case<'_>) -> Vec<Draft> {
         )
         .about(hosts.iter().copied())
         .seen(silent.iter().filter_map(|e| http(e)))
+        .seen(late.iter().map(|(host, stage, step)| {
+            evidence::probe(host, *stage, format!("{} {}: {}", step.method, step.path, evidence::http_line(step)))
+        }))
         .mend([
             Fix::command("Ask again from another network, to tell the service from the way to it", format!("curl -sS -m 30 -o /dev/null -w '%{{http_code}}\\n' https://{}/v2/", list_first(&hosts))),
             Fix::advice("If it answers there, look at the middlebox or the proxy in between; else ask Azure's service health"),
