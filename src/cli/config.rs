@@ -36,6 +36,11 @@ pub(super) async fn run(arguments: &ConfigArguments, output: &Output) -> Result<
     Ok(if could_not { Outcome::Incomplete } else { outcome })
 }
 
+/// The configuration, from Azure or from files.
+pub(super) async fn facts(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
+    if arguments.from.is_empty() { from_arm(arguments).await } else { from_files(arguments) }
+}
+
 /// Whether a subscription was read in full and has no registry.
 fn is_empty(facts: &ConfigFacts) -> bool {
     let signed_in = matches!(facts.sign_in, SignIn::SignedIn { .. });

@@ -109,6 +109,17 @@ pub(super) enum Failure {
     /// Neither `--name` nor `--subscription`.
     #[error("{0}")]
     Missing(&'static str),
+    /// No finding has this code.
+    #[error("there is no finding '{code}'{}", if near.is_empty() { String::new() } else { format!("; near: {near}") })]
+    UnknownCode {
+        /// As typed.
+        code: String,
+        /// Codes like it, with commas.
+        near: String,
+    },
+    /// The registry's configuration is needed and was not to be had.
+    #[error("the registry's configuration could not be read; `acr-doctor config` with the same arguments says why")]
+    NotRead,
     /// A document is not one of ARM's.
     #[error(transparent)]
     Document(#[from] crate::config::DocumentError),
@@ -198,6 +209,7 @@ impl Failure {
             | Self::Name(_)
             | Self::Cloud(_)
             | Self::Missing(_)
+            | Self::UnknownCode { .. }
             | Self::Document(_)
             | Self::Save { .. }
             | Self::Proxy
@@ -210,7 +222,9 @@ impl Failure {
             | Self::ReportFormat { .. } => USAGE,
             // Whoever reads has seen enough (`… | head`).
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
-            Self::Start(_) | Self::Write(_) | Self::WriteReport { .. } | Self::Inventory(_) => INCOMPLETE,
+            Self::Start(_) | Self::NotRead | Self::Write(_) | Self::WriteReport { .. } | Self::Inventory(_) => {
+                INCOMPLETE
+            }
         }
     }
 

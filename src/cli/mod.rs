@@ -4,7 +4,9 @@ pub mod args;
 pub mod audit;
 mod check;
 mod config;
+pub mod endpoints;
 mod exit;
+pub mod explain;
 mod live;
 mod log;
 mod output;
@@ -39,6 +41,8 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Probe(probe) => block_on(probe::run(probe, &output))?,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &output),
         Command::Audit(audit) => audit::run(audit, &output, arguments.global.only_show_errors),
+        Command::Explain(explain) => explain::run(explain, &output),
+        Command::Endpoints(endpoints) => block_on(endpoints::run(endpoints, &output))?,
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::manual(),
     }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use jmespath::Expression;
 use jmespath::ast::Ast;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::facts::Report;
@@ -72,6 +73,18 @@ impl Output {
             }
         };
         write(&text)
+    }
+
+    /// Writes any other document; `table` draws it for a person.
+    pub(super) fn value(&self, value: &impl Serialize, table: impl Fn(&Style) -> String) -> Result<(), Failure> {
+        if self.format == Format::None {
+            return Ok(());
+        }
+        if self.format == Format::Table && self.query.is_none() {
+            return write(&table(&self.style));
+        }
+        let document = serde_json::to_value(value).map_err(|e| Failure::Write(io::Error::other(e)))?;
+        write(&self.document(&self.queried(document)?))
     }
 
     /// Says something on standard error that is no part of the result.

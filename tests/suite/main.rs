@@ -7,6 +7,7 @@ mod audit_docs;
 mod bad_input;
 mod cli;
 mod doctor;
+mod endpoints;
 mod examples;
 mod explain;
 mod findings;

@@ -32,7 +32,7 @@ pub struct ReconcileArguments {
 }
 
 /// Which registry, and who signs in.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RegistryArguments {
     /// The registry: its name, its login server or its resource id.
     #[arg(long, short, value_name = "NAME")]

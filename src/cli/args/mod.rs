@@ -37,6 +37,10 @@ pub enum Command {
     Reconcile(ReconcileArguments),
     /// Audit every registry of many subscriptions: one report.
     Audit(Box<super::audit::args::AuditArguments>),
+    /// Show the page of a finding, or say what a pasted error text means.
+    Explain(super::explain::ExplainArguments),
+    /// List what a client's firewall must allow for a registry.
+    Endpoints(Box<super::endpoints::EndpointsArguments>),
     /// Print completions for a shell.
     Completions {
         /// The shell.

@@ -1,0 +1,95 @@
+//! `endpoints`: what a client's firewall must allow for a registry.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::report::allow::{AllowList, RuleFormat};
+
+use super::args::{ConfigArguments, FailOn, RegistryArguments, VerdictArguments};
+use super::config;
+use super::exit::{Failure, Outcome};
+use super::output::{Output, write};
+
+/// `endpoints`.
+#[derive(Debug, Args)]
+#[command(after_help = "-o json has the members of `az acr show-endpoints`, and more.\n\nExamples:\n  \
+    acr-doctor endpoints -n contosoapps\n  acr-doctor endpoints -n contosoapps --format squid\n  \
+    export NO_PROXY=$(acr-doctor endpoints -n contosoapps --format no-proxy)")]
+pub struct EndpointsArguments {
+    /// The registry.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// ARM documents on disk instead of Azure, as `az acr show` prints them.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub from: Vec<PathBuf>,
+    /// Print ready rules instead of a list.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<Rules>,
+    /// Certificates to trust besides the platform's.
+    #[arg(long, value_name = "PEM")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Ready rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rules {
+    /// A rule collection of an Azure Firewall policy.
+    AzureFirewall,
+    /// Outbound rules of a network security group.
+    Nsg,
+    /// Lines of squid.conf.
+    Squid,
+    /// Lines of a hosts file, for private endpoints.
+    Hosts,
+    /// The value of NO_PROXY.
+    NoProxy,
+}
+
+impl From<Rules> for RuleFormat {
+    fn from(rules: Rules) -> Self {
+        match rules {
+            Rules::AzureFirewall => Self::AzureFirewall,
+            Rules::Nsg => Self::Nsg,
+            Rules::Squid => Self::Squid,
+            Rules::Hosts => Self::Hosts,
+            Rules::NoProxy => Self::NoProxy,
+        }
+    }
+}
+
+pub(super) async fn run(arguments: &EndpointsArguments, output: &Output) -> Result<Outcome, Failure> {
+    if arguments.registry.name.is_none() && arguments.from.is_empty() {
+        return Err(Failure::Missing("endpoints needs a registry: --name NAME or --from FILE"));
+    }
+    let facts = config::facts(&reading(arguments)).await?;
+    let registry = facts.registries.first().ok_or(Failure::NotRead)?;
+    let list = AllowList::of(registry, &facts.cloud);
+    match arguments.format {
+        Some(Rules::Hosts) if list.private_addresses.is_empty() => {
+            return Err(Failure::Missing(
+                "--format hosts is for private endpoints, and no approved one's addresses are known",
+            ));
+        }
+        Some(format) => write(&list.rules(format.into()))?,
+        None => output.value(&list, |_| list.table())?,
+    }
+    Ok(Outcome::Healthy)
+}
+
+/// The arguments of `config` that read the same registry.
+fn reading(arguments: &EndpointsArguments) -> ConfigArguments {
+    ConfigArguments {
+        registry: arguments.registry.clone(),
+        from: arguments.from.clone(),
+        subnet: None,
+        vnet: None,
+        proxy: None,
+        ca_file: arguments.ca_file.clone(),
+        timeout: Duration::from_secs(30),
+        used_by: Vec::new(),
+        save: None,
+        verdict: VerdictArguments { fail_on: FailOn::Never },
+    }
+}
