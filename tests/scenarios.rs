@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use acr_doctor_lab::stage::{self, Order};
-use acr_doctor_lab::{Outcome, Scenario, judge};
+use acr_doctor_lab::{Outcome, Scenario, backing, judge};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -30,9 +30,19 @@ fn files(root: &Path) -> Vec<PathBuf> {
 fn trial(root: &Path, path: &Path, listing: bool) -> Trial {
     let name = path.strip_prefix(root).unwrap_or(path).with_extension("").display().to_string();
     // A machine without namespaces counts its worlds as ignored; the build machine must have them.
-    let ignored = !listing && std::env::var_os("CI").is_none() && why_not().is_some();
+    let ignored = !listing && std::env::var_os("CI").is_none() && (why_not().is_some() || lacks_registry(path));
     let path = path.to_owned();
     Trial::test(name, move || run(&path)).with_ignored_flag(ignored)
+}
+
+/// Whether a scenario wants a real registry and this machine has none; then it says what is missing.
+fn lacks_registry(path: &Path) -> bool {
+    if !Scenario::read(path).is_ok_and(|scenario| scenario.real_registry) {
+        return false;
+    }
+    let missing = backing::program().err();
+    missing.iter().for_each(|why| report(why));
+    missing.is_some()
 }
 
 /// Why this machine cannot hold worlds, asked once.
@@ -53,7 +63,7 @@ fn why_not() -> Option<&'static str> {
 
 #[expect(clippy::print_stderr, reason = "a test harness tells why it ignores tests")]
 fn report(why: &str) {
-    eprintln!("the scenarios are ignored: {why}");
+    eprintln!("scenarios are ignored: {why}");
 }
 
 fn order(scenario: PathBuf) -> Order {

@@ -5,10 +5,12 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::base;
 use crate::documents::{items, text};
 use crate::outcome::{Outcome, Ran};
 use crate::scenario::{Expect, Scenario};
 use crate::tokens::{SECRET, SIGNATURE};
+use crate::world::Seen;
 
 /// The findings of the first registry of a report.
 fn findings(report: &Value) -> &[Value] {
@@ -57,6 +59,7 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
         }
     }
     requests(expect, ran, &mut wrong);
+    exact_requests(expect, ran, &mut wrong);
     for said in expect.says.iter().filter(|s| !ran.stdout.contains(*s)) {
         wrong.push(format!("{said:?} is not said"));
     }
@@ -70,6 +73,33 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
         Err(error) => wrong.push(format!("the report is not JSON: {error}")),
     }
     wrong
+}
+
+/// Whether exactly these were made, each as often as it stands here.
+fn exactly(what: &str, wanted: &[String], mut made: Vec<String>, wrong: &mut Vec<String>) {
+    for wanted in wanted {
+        match made.iter().position(|m| m == wanted) {
+            Some(at) => drop(made.swap_remove(at)),
+            None => wrong.push(format!("no further {what} {wanted:?} was made")),
+        }
+    }
+    made.sort();
+    wrong.extend(made.into_iter().map(|m| format!("a {what} too many: {m:?}")));
+}
+
+fn exact_requests(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {
+    let asked = |s: &&Seen| s.method == "GET" || s.method == "HEAD" || s.method == "POST";
+    if let Some(wanted) = &expect.registry_requests {
+        let of_registry = |s: &&Seen| [".azurecr.io", ".blob.core.windows.net"].iter().any(|end| s.host.ends_with(end));
+        let made = ran.log.iter().filter(asked).filter(of_registry);
+        exactly("request", wanted, made.map(|s| format!("{} {} {}", s.method, s.host, s.path)).collect(), wrong);
+    }
+    if let Some(wanted) = &expect.arm_requests {
+        let net = base::network_id("").replace("Microsoft.Network/", "");
+        let short = |path: &str| path.replace(&base::registry_id(), "{registry}").replace(&net, "{net}/");
+        let made = ran.log.iter().filter(asked).filter(|s| s.host == "management.azure.com");
+        exactly("request of ARM", wanted, made.map(|s| short(&s.path)).collect(), wrong);
+    }
 }
 
 fn requests(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::access::{self, Access};
+use crate::backing;
 use crate::blobs;
 use crate::documents::text;
 use crate::http::{Request, Response};
@@ -17,13 +18,13 @@ pub fn answer(world: &World, host: &Host, request: &Request) -> Response {
         return Response::json(404, &json!({ "errors": [{ "code": "NAME_UNKNOWN", "message": "unknown registry" }] }));
     };
     if host.role == Role::Blob {
-        return blob(request);
+        return blob(world, request);
     }
     if access::decide(&world.documents, registry, request.source, request.destination) == Access::Denied {
         return denied(request);
     }
     if host.role == Role::Data {
-        return blob(request);
+        return blob(world, request);
     }
     match request.path.as_str() {
         "/v2/" | "/v2" => match request.bearer().and_then(tokens::open) {
@@ -152,6 +153,9 @@ fn content(world: &World, registry: &Value, host: &Host, request: &Request) -> R
     if !may_pull(request, repository) {
         return challenge(registry, request, Some(&format!("repository:{repository}:pull")));
     }
+    if world.real_registry && kind == "manifests" {
+        return backing::relay(&request.path, request);
+    }
     if repository != "hello" {
         return refuse(404, "NAME_UNKNOWN", "repository name not known to registry");
     }
@@ -162,7 +166,12 @@ fn content(world: &World, registry: &Value, host: &Host, request: &Request) -> R
             _ => refuse(404, "MANIFEST_UNKNOWN", &format!("manifest tagged by \"{reference}\" is not found")),
         };
     }
-    if blobs::blob(reference).is_none() {
+    if world.real_registry {
+        let held = backing::relay(&request.path, request);
+        if held.status >= 300 {
+            return held;
+        }
+    } else if blobs::blob(reference).is_none() {
         return refuse(404, "BLOB_UNKNOWN", "blob unknown to registry");
     }
     let login = text(registry, "/properties/loginServer").to_ascii_lowercase();
@@ -187,7 +196,7 @@ fn split(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// A blob by its signed address, whole or a range.
-fn blob(request: &Request) -> Response {
+fn blob(world: &World, request: &Request) -> Response {
     let signed = request.parameter("sig").is_some_and(|s| s.contains(SIGNATURE));
     if !signed {
         let body = "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.</Message></Error>";
@@ -196,6 +205,9 @@ fn blob(request: &Request) -> Response {
             .with("server", "Windows-Azure-Blob/1.0 Microsoft-HTTPAPI/2.0");
     }
     let digest = request.path.rsplit('/').next().unwrap_or_default();
+    if world.real_registry {
+        return backing::relay(&format!("/v2/hello/blobs/{digest}"), request);
+    }
     let Some(bytes) = blobs::blob(digest) else {
         return Response::new(404, "application/xml", "<Error><Code>BlobNotFound</Code></Error>")
             .with("x-ms-error-code", "BlobNotFound");

@@ -23,6 +23,9 @@ pub struct Scenario {
     /// Documents that are taken away, or members of them: `"zone/A/myreg"`, `"registries/myreg#/properties/sku"`.
     #[serde(default)]
     pub remove: Vec<String>,
+    /// Whether a real registry, the program `docker-registry`, holds the image.
+    #[serde(default)]
+    pub real_registry: bool,
     /// What is broken.
     #[serde(default, rename = "break")]
     pub faults: Faults,
@@ -246,6 +249,11 @@ pub struct Expect {
     pub quiet: bool,
     /// Texts that the report must hold.
     pub says: Vec<String>,
+    /// All requests to the registry's hosts, as `METHOD host path`, each as often as it is made, in any order.
+    pub registry_requests: Option<Vec<String>>,
+    /// All paths that ARM is asked for, each as often as it is, in any order; `{registry}` and `{net}` stand for the
+    /// registry's id and the providers of the group `net`.
+    pub arm_requests: Option<Vec<String>>,
     /// Facts that must be listed as unknown, by a part of `fact` or `needs`.
     pub unknowns: Vec<String>,
     /// Requests that the client must have made: a part of `METHOD host path`.

@@ -15,7 +15,7 @@ use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, base, corporate, server};
+use crate::{LabError, Scenario, backing, base, corporate, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
 const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
@@ -98,6 +98,9 @@ fn hold() -> Result<Option<Outcome>, LabError> {
     let world = World::new(&scenario)?;
     namespaces::furnish(&world)?;
     namespaces::connect(&world)?;
+    if world.real_registry {
+        backing::start()?;
+    }
     let lab = Arc::new(Lab::new(world)?);
     std::fs::write("/run/lab/ca.pem", lab.authority.pem()).map_err(LabError::io("write the CA"))?;
     serve(&lab)?;

@@ -24,6 +24,8 @@ pub struct World {
     pub proxy: Option<ProxySpec>,
     /// Whether the client says in which subnet it stands.
     pub in_subnet: bool,
+    /// Whether a real registry holds the image.
+    pub real_registry: bool,
 }
 
 /// One thing that was asked of the world.
@@ -62,6 +64,7 @@ impl World {
             client: scenario.client.clone(),
             proxy: scenario.proxy.clone(),
             in_subnet,
+            real_registry: scenario.real_registry,
         };
         world.change(&scenario.arm, &scenario.remove)?;
         Ok(world)
