@@ -141,19 +141,13 @@ pub fn files_come_first(nsswitch: &str) -> bool {
 
 /// Where the client stands, without asking any network.
 pub fn vantage(request: &ProbeRequest, system: &System, proxy: ProxySettings) -> Vantage {
-    let kind = host_kind();
-    let azure_vm = if kind == HostKind::AzureVm || request.imds {
-        Known::Unknown(Unknown::needing("the metadata service was not asked yet", "--imds"))
-    } else {
-        Known::Unknown(Unknown::needing("this machine does not say that it is an Azure VM", "--imds"))
-    };
     let told = |id: &Option<crate::facts::ResourceId>, flag: &str| match id {
         Some(id) => Known::Known(Some(id.clone())),
         None => Known::Unknown(Unknown::needing("not given, and this machine does not tell", flag)),
     };
     Vantage {
         hostname: hostname(),
-        host_kind: kind,
+        host_kind: host_kind(),
         os: std::env::consts::OS.to_owned(),
         addresses: own_addresses(),
         default_gateway: default_gateway(),
@@ -171,7 +165,7 @@ pub fn vantage(request: &ProbeRequest, system: &System, proxy: ProxySettings) ->
             || Known::Unknown(Unknown::needing("no refusal of the registry has named it", "--egress-ip")),
             Known::Known,
         ),
-        azure_vm,
+        azure_vm: request.azure_vm.clone().unwrap_or_default(),
     }
 }
 
@@ -186,7 +180,7 @@ fn hostname() -> String {
 }
 
 /// What kind of machine this is, by the marks that each leaves.
-fn host_kind() -> HostKind {
+pub fn host_kind() -> HostKind {
     let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
     let holds = |path: &str, needle: &str| {
         std::fs::read_to_string(path).is_ok_and(|text| text.to_ascii_lowercase().contains(needle))

@@ -26,6 +26,7 @@ pub mod excerpt;
 pub mod exchange;
 pub mod handshake;
 pub mod host;
+pub mod imds;
 mod plan;
 pub mod proxy;
 pub mod pull;
@@ -41,7 +42,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join_all};
 use tokio::time::Instant as Deadline;
 
-use crate::facts::{EndpointRole, Fqdn, Known, ProbeFacts};
+use crate::facts::{EndpointRole, Known, LoginServer, ProbeFacts};
 
 use climb::{Climbed, Climber};
 use handshake::Trust;
@@ -79,6 +80,12 @@ pub async fn run_recorded(
     let proxy = ProxyConfig::read(request.proxy.as_ref());
     let trust = Trust::read(request.ca_file.as_deref());
     recorder.change(|facts| facts.vantage = host::vantage(request, &system, proxy.settings()));
+    let place = async {
+        if request.azure_vm.is_none() {
+            let vm = imds::azure_vm(request.imds).await;
+            recorder.change(|facts| facts.vantage.azure_vm = vm);
+        }
+    };
     let climber = Climber {
         system: &system,
         proxy: &proxy,
@@ -87,9 +94,10 @@ pub async fn run_recorded(
         rung: request.timeout.mul_f64(0.45),
     };
     tokio::join!(
-        login(request, &climber, tokens, deadline, recorder),
-        others(&climber, &request.login_server, more_endpoints, deadline, recorder),
+        login(request, &climber, &request.login_server, tokens, deadline, recorder),
+        others(request, &climber, more_endpoints, tokens, deadline, recorder),
         controls(request, &climber, deadline, recorder),
+        place,
         async {
             let seen =
                 runtime::read(request.runtime_root.as_deref(), &request.login_server, request.image.as_ref(), deadline)
@@ -105,19 +113,30 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// The login server, then tokens and the pull over the same connection.
+/// A login server, then tokens from its realm's host and the pull over the same connection.
 async fn login(
     request: &ProbeRequest,
     climber: &Climber<'_>,
+    host: &LoginServer,
     tokens: Option<&dyn EntraTokens>,
     deadline: Deadline,
     recorder: &Recorder,
 ) {
-    let planned = PlannedEndpoint { host: request.login_server.clone(), role: EndpointRole::Login, region: None };
+    let planned = PlannedEndpoint { host: host.clone(), role: EndpointRole::Login, region: None };
     let Climbed { observation, connection } = climber.climb(&planned, deadline).await;
     recorder.endpoint(&observation);
     let Some(mut connection) = connection else { return };
-    let given = token::authenticate(request, &observation, &mut connection, tokens, deadline).await;
+    let elsewhere = token::realm_host(&observation, &request.cloud).filter(|realm| realm != host);
+    let given = match elsewhere {
+        None => token::authenticate(request, &observation, &mut connection, tokens, deadline).await,
+        Some(realm) => {
+            let planned = PlannedEndpoint { host: realm, role: EndpointRole::Login, region: None };
+            match climber.climb_to_tls(&planned, deadline).await.connection {
+                Some(mut other) => token::authenticate(request, &observation, &mut other, tokens, deadline).await,
+                None => token::Tokens::none("the challenge's realm is on another host, which cannot be reached"),
+            }
+        }
+    };
     recorder.change(|facts| facts.auth = given.observation);
     let Some(image) = &request.image else { return };
     let pulled = pull::pull(climber, &request.cloud, &mut connection, image, given.access.as_ref(), deadline).await;
@@ -131,15 +150,20 @@ async fn login(
 
 /// The endpoints that the configuration names.
 async fn others(
+    request: &ProbeRequest,
     climber: &Climber<'_>,
-    login: &Fqdn,
     more: BoxFuture<'_, Vec<PlannedEndpoint>>,
+    tokens: Option<&dyn EntraTokens>,
     deadline: Deadline,
     recorder: &Recorder,
 ) {
     let planned = more.await;
     let deadline = deadline.max(Deadline::now() + LATE_ENDPOINTS);
-    join_all(planned.iter().filter(|p| p.host != *login).map(async |planned| {
+    join_all(planned.iter().filter(|p| p.host != request.login_server).map(async |planned| {
+        // A name with a domain name label: the first guess at the login server was wrong, and this is the true one.
+        if planned.role == EndpointRole::Login {
+            return login(request, climber, &planned.host, tokens, deadline, recorder).await;
+        }
         let seen = climber.climb(planned, deadline).await.observation;
         recorder.endpoint(&seen);
     }))

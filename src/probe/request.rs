@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::facts::image::ImageReference;
 use crate::facts::report::StageStatus;
-use crate::facts::{Cloud, EndpointRole, Fqdn, LoginServer, Region, ResourceId, Secret, Stage};
+use crate::facts::vantage::AzureVm;
+use crate::facts::{Cloud, EndpointRole, Fqdn, Known, LoginServer, Region, ResourceId, Secret, Stage};
 
 /// One probe of one registry.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct ProbeRequest {
     pub egress_ip: Option<IpAddr>,
     /// `--imds`: ask the metadata service even where nothing says that this is an Azure VM.
     pub imds: bool,
+    /// What the metadata service said, where the caller has asked already.
+    pub azure_vm: Option<Known<Option<AzureVm>>>,
     /// `--runtime-root`: the root whose container runtime files are read.
     pub runtime_root: Option<PathBuf>,
     /// Whether the authority and ARM are tried too, up to TLS.
@@ -60,6 +63,7 @@ impl ProbeRequest {
             vnet: None,
             egress_ip: None,
             imds: false,
+            azure_vm: None,
             runtime_root: None,
             control_targets: true,
         }

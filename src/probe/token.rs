@@ -11,7 +11,7 @@ use super::exchange::{Ask, Connection, Raw};
 use super::request::{EntraTokens, ProbeRequest};
 use super::runtime::own_client_config;
 use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpOutcome};
-use crate::facts::{EndpointObservation, Known, Secret};
+use crate::facts::{Cloud, EndpointObservation, Fqdn, Known, Secret};
 
 /// How long a credential helper may take.
 const HELPER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
@@ -25,12 +25,13 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    fn none(why: &str) -> Self {
+    /// No token, for a reason.
+    pub fn none(why: &str) -> Self {
         Self { observation: Known::unknown(why), access: None }
     }
 }
 
-/// Answers the login server's challenge: Entra token, `/oauth2/exchange`, and for `--image` `/oauth2/token`.
+/// Answers the login server's challenge over a connection to its realm's host: Entra token, `/oauth2/exchange`, and for `--image` `/oauth2/token`.
 ///
 /// Without `--image` nothing is asked beyond the exchange: it proves the identity, and a scope would prove no more.
 pub async fn authenticate(
@@ -45,8 +46,8 @@ pub async fn authenticate(
         return Tokens::none("the login server gave no bearer challenge");
     }
     let service = answer.challenge.as_ref().and_then(|c| c.service.clone()).unwrap_or_else(|| login.host.to_string());
-    if !realm_is_own(answer, login) {
-        return Tokens::none("the challenge's realm is not the registry's own host, and a token is sent nowhere else");
+    if realm_host(login, &request.cloud).is_none() {
+        return Tokens::none("the challenge's realm is no registry's host, and a token is sent nowhere else");
     }
     let mut seen = AuthObservation {
         credential: CredentialKind::Anonymous,
@@ -120,12 +121,14 @@ fn answered(endpoint: &EndpointObservation) -> Option<&HttpAnswer> {
     }
 }
 
-/// Whether the challenge's realm is on the login server itself: credentials go to no other host.
-fn realm_is_own(answer: &HttpAnswer, login: &EndpointObservation) -> bool {
-    let realm = answer.challenge.as_ref().and_then(|c| c.realm.as_deref()).and_then(|r| Url::parse(r).ok());
-    realm.is_some_and(|url| {
-        url.scheme() == "https" && url.host_str().is_some_and(|h| h.eq_ignore_ascii_case(login.host.as_str()))
-    })
+/// The host of the challenge's realm, where tokens are given: the login server's own, or another of the cloud's registry
+/// hosts (the two need not be equal). Credentials go to no other host, and never without TLS.
+pub fn realm_host(login: &EndpointObservation, cloud: &Cloud) -> Option<Fqdn> {
+    let realm = answered(login)?.challenge.as_ref()?.realm.as_deref()?;
+    let url =
+        Url::parse(realm).ok().filter(|url| url.scheme() == "https" && url.port_or_known_default() == Some(443))?;
+    let host: Fqdn = url.host_str()?.parse().ok()?;
+    (host == login.host || host.is_within(&cloud.registry_suffix)).then_some(host)
 }
 
 async fn exchange(
