@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
 use crate::facts::endpoints::endpoints;
+use crate::facts::vantage::AzureVm;
 use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Secret};
 use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
@@ -31,9 +32,13 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
     let asked = arguments.registry.name.as_deref().ok_or(Failure::Missing("check needs a registry: --name NAME"))?;
     let aim = aim(asked, arguments.registry.cloud.as_deref())?;
     let session = session(arguments, &aim.cloud)?;
-    let request = probe_request(&aim, &arguments.vantage)?;
+    let mut request = probe_request(&aim, &arguments.vantage)?;
+    // Asked before both halves: ARM then knows which machine's subnet to read. Nothing is asked off Azure.
+    let azure_vm = probe::imds::azure_vm(request.imds).await;
+    let vm = azure_vm.known().cloned().flatten();
+    request.azure_vm = Some(azure_vm);
     let recorder = Recorder::new(&request);
-    let reading = read(arguments, &aim, session.clone()).shared();
+    let reading = read(arguments, &aim, session.clone(), vm).shared();
     let tokens = session.map(SessionTokens);
     let tokens = tokens.as_ref().map(|tokens| tokens as &dyn EntraTokens);
     let live = Live::start(output);
@@ -73,7 +78,12 @@ fn tell(
 }
 
 /// The configuration, once for all who wait for it.
-fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Option<Session>) -> BoxFuture<'a, ConfigFacts> {
+fn read<'a>(
+    arguments: &'a CheckArguments,
+    aim: &'a Aim,
+    session: Option<Session>,
+    vm: Option<AzureVm>,
+) -> BoxFuture<'a, ConfigFacts> {
     let Some(session) = session else {
         let facts = ConfigFacts::not_read(aim.cloud.clone(), "--no-sign-in was given");
         return async { facts }.boxed();
@@ -88,7 +98,7 @@ fn read<'a>(arguments: &'a CheckArguments, aim: &'a Aim, session: Option<Session
             subnet: vantage.subnet.clone(),
             vnet: vantage.vnet.clone(),
             addresses: probe::host::own_addresses(),
-            azure_vm: None,
+            azure_vm: vm,
         },
         deadline: vantage.timeout,
         max_in_flight: MAX_IN_FLIGHT,

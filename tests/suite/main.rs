@@ -5,6 +5,7 @@ mod access_model;
 mod architecture;
 mod audit_docs;
 mod bad_input;
+mod check_secrets;
 mod cli;
 mod doctor;
 mod endpoints;
