@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::doctor::{doctor, finish, scratch};
 
-const CANARIES: [&str; 4] = ["canary-client-secret", "canary-proxy-password", "canary-docker-password", "canary-realm-token"];
+const CANARIES: [&str; 4] =
+    ["canary-client-secret", "canary-proxy-password", "canary-docker-password", "canary-realm-token"];
 
 /// A proxy that answers every CONNECT with 407; ends with the process.
 fn refusing_proxy() -> u16 {
@@ -55,7 +56,20 @@ fn no_secret_is_printed_logged_or_saved_at_any_verbosity() {
     for format in ["table", "json", "yaml", "tsv"] {
         let saved = scratch(&format!("secrets-{format}"));
         let save = saved.join("all.json").display().to_string();
-        let arguments = ["check", "-n", "myregistry", "--debug", "--timeout", "2", "--dns-server", &dns, "--save", &save, "-o", format];
+        let arguments = [
+            "check",
+            "-n",
+            "myregistry",
+            "--debug",
+            "--timeout",
+            "2",
+            "--dns-server",
+            &dns,
+            "--save",
+            &save,
+            "-o",
+            format,
+        ];
         for as_flag in [true, false] {
             let mut command = doctor(&arguments);
             command
@@ -63,7 +77,11 @@ fn no_secret_is_printed_logged_or_saved_at_any_verbosity() {
                 .env("AZURE_TENANT_ID", "72f988bf-86f1-41af-91ab-2d7cd011db47")
                 .env("AZURE_CLIENT_ID", "11111111-1111-1111-1111-111111111111")
                 .env("AZURE_CLIENT_SECRET", "canary-client-secret");
-            if as_flag { command.args(["--proxy", &proxy]) } else { command.env("HTTPS_PROXY", &proxy) };
+            if as_flag {
+                command.args(["--proxy", &proxy])
+            } else {
+                command.env("HTTPS_PROXY", &proxy)
+            };
             let ran = finish(&mut command);
             let everything = format!("{}{}{}", ran.stdout, ran.stderr, all_text(&saved));
             assert!(everything.contains("proxy"), "the proxy was not reached, so nothing was proved: {everything}");
