@@ -10,6 +10,7 @@ pub mod explain;
 mod live;
 mod log;
 mod output;
+pub mod permissions;
 mod probe;
 mod reconcile;
 mod shell;
@@ -43,6 +44,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Audit(audit) => audit::run(audit, &output, arguments.global.only_show_errors),
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Endpoints(endpoints) => block_on(endpoints::run(endpoints, &output))?,
+        Command::Permissions(permissions) => permissions::run(permissions, &output),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::manual(),
     }

@@ -63,7 +63,7 @@ pub async fn run(
     tokens: Option<&dyn EntraTokens>,
     observer: &dyn Observer,
 ) -> ProbeFacts {
-    run_recorded(request, more_endpoints, tokens, observer, &Recorder::new(request)).await
+    Box::pin(run_recorded(request, more_endpoints, tokens, observer, &Recorder::new(request))).await
 }
 
 /// As [`run`], writing into `recorder` as it goes, so that a run that is broken off leaves what it knew.

@@ -49,6 +49,6 @@ impl Prober for Looker {
         let planned = endpoints(registry, &self.cloud).into_iter();
         let planned = planned.map(|e| PlannedEndpoint { host: e.host, role: e.role, region: e.region }).collect();
         let planned = std::future::ready(planned).boxed();
-        Some(probe::run(&request, planned, Some(&self.tokens), &Quiet).await)
+        Some(Box::pin(probe::run(&request, planned, Some(&self.tokens), &Quiet)).await)
     }
 }
