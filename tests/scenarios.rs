@@ -41,20 +41,22 @@ fn lacks_registry(path: &Path) -> bool {
         return false;
     }
     let missing = backing::program().err();
-    missing.iter().for_each(|why| report(why));
+    if let Some(why) = &missing {
+        report(why);
+    }
     missing.is_some()
 }
 
 /// Why this machine cannot hold worlds, asked once.
 fn why_not() -> Option<&'static str> {
     static WHY: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    static ONCE: std::sync::Once = std::sync::Once::new();
     let ask = || match stage::open(&order(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/fixtures/empty.toml")))
     {
         Ok(Outcome::Unsupported(why)) => Some(why),
         _ => None,
     };
     let why = WHY.get_or_init(ask).as_deref();
-    static ONCE: std::sync::Once = std::sync::Once::new();
     if let Some(why) = why {
         ONCE.call_once(|| report(why));
     }
