@@ -95,6 +95,10 @@ pub fn connect(world: &World) -> Result<(), LabError> {
         "client",
         &format!("addr add {CLIENT}/24 dev eth0\nlink set lo up\nlink set eth0 up\n{default} via {CLIENT_GATEWAY}\n"),
     )?;
+    if let Some(address) = world.client.ipv6 {
+        // Without duplicate address detection the address can be used at once.
+        batch("client", &format!("addr add {address}/64 dev eth0 nodad\nroute add ::/0 dev eth0\n"))?;
+    }
     let azure_side = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "168.63.129.16/32"];
     let mut routes: Vec<String> = azure_side.iter().map(|net| format!("route add {net} via {AZURE}")).collect();
     if world.client.imds {

@@ -1,7 +1,7 @@
 //! The scenario file: what the world is, what breaks, and what must be said of it.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -180,6 +180,8 @@ pub struct ClientSpec {
     pub imds: bool,
     /// Whether it says with `--subnet` where it stands; the base world's choice if absent.
     pub in_subnet: Option<bool>,
+    /// An IPv6 address that it has besides, with a default route to nobody.
+    pub ipv6: Option<Ipv6Addr>,
     /// Whether its default route is missing.
     pub no_default_route: bool,
 }
@@ -196,6 +198,7 @@ impl Default for ClientSpec {
             egress: None,
             imds: false,
             in_subnet: None,
+            ipv6: None,
             no_default_route: false,
         }
     }
