@@ -70,12 +70,13 @@ impl<'a> Symptom<'a> {
         if answer.status == 403 && answer.has_error("DENIED") {
             return Self::Denied(None, answer);
         }
-        if answer.status == 429 || (answer.status >= 500 && !foreign(answer)) {
+        // A web server in front of the registry says 5xx in HTML too; 511 alone is a captive portal's (RFC 6585).
+        if answer.status == 429 || (answer.status >= 500 && answer.status != 511 && !foreign(answer)) {
             return Self::Unavailable(answer);
         }
         let reached = match endpoint.role {
             EndpointRole::Login | EndpointRole::Regional => is_registry(answer),
-            // A data endpoint or a storage host asked without a signature refuses in many ways; an HTML page is none.
+            // A data endpoint or a storage host asked without a signature refuses in many ways.
             EndpointRole::Data | EndpointRole::Storage => !foreign(answer),
             EndpointRole::Authority | EndpointRole::ResourceManager => true,
         };
@@ -116,8 +117,19 @@ fn is_registry(answer: &HttpAnswer) -> bool {
     }
 }
 
-/// Whether an answer is a middlebox's page.
+/// Whether an answer at an endpoint of blobs is a middlebox's page: an HTML welcome, or an HTML refusal that is not the
+/// plain one of the web server in front of the endpoint (400, 404 and 405 in HTML are such a server's own).
 fn foreign(answer: &HttpAnswer) -> bool {
     let html = answer.content_type.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("text/html"));
-    html && !answer.is_registry && answer.errors.is_empty()
+    let own = answer.server.as_deref().is_some_and(|s| {
+        ["openresty", "nginx", "azurecontainerregistry", "windows-azure-blob"]
+            .iter()
+            .any(|n| s.to_ascii_lowercase().starts_with(n))
+    });
+    let page = match answer.status {
+        200 | 511 => true,
+        403 => !own,
+        _ => !answer.middlebox_headers.is_empty(),
+    };
+    html && page && !answer.is_registry && answer.errors.is_empty()
 }
