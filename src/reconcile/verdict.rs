@@ -1,7 +1,7 @@
 //! Findings and paths to a verdict and the one sentence that a person would say.
 
 use crate::facts::report::{Observed, PathReport};
-use crate::facts::{EndpointRole, Finding, Severity, Verdict};
+use crate::facts::{EndpointRole, Evidence, Finding, Severity, Stage, Verdict};
 
 use super::case::Case;
 
@@ -31,7 +31,9 @@ fn decide(case: &Case<'_>, findings: &[Finding], paths: &[PathReport]) -> Verdic
         |codes: &[&str]| findings.iter().any(|f| f.severity == Severity::Error && codes.contains(&f.code.as_str()));
     let login = paths.iter().find(|p| p.role == EndpointRole::Login).map(|p| p.observed);
     match login {
-        Some(Observed::Reached) if home_data_fails(case, paths) || errors(CANNOT_PULL) => Verdict::Blocked,
+        Some(Observed::Reached) if home_data_fails(case, paths) || errors(CANNOT_PULL) || breaks_the_pull(findings) => {
+            Verdict::Blocked
+        }
         Some(Observed::Refused | Observed::Unreachable) => Verdict::Blocked,
         Some(Observed::Untested) | None if case.registry.is_none() => Verdict::Unknown,
         Some(Observed::Untested) | None if errors(SEALED) => Verdict::Blocked,
@@ -47,6 +49,12 @@ fn home_data_fails(case: &Case<'_>, paths: &[PathReport]) -> bool {
     let fails = |p: &PathReport| matches!(p.observed, Observed::Refused | Observed::Unreachable);
     !data.is_empty()
         && (data.iter().all(|p| fails(p)) || data.iter().any(|p| fails(p) && case.is_home(p.region.as_ref())))
+}
+
+/// Whether an error was seen at the token's or the pull's own rung.
+fn breaks_the_pull(findings: &[Finding]) -> bool {
+    let at_pull = |e: &Evidence| matches!(e.stage, Some(Stage::Auth | Stage::Pull));
+    findings.iter().any(|f| f.severity == Severity::Error && f.evidence.iter().any(at_pull))
 }
 
 fn by_severity(findings: &[Finding]) -> Verdict {
