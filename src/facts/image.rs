@@ -51,7 +51,7 @@ impl FromStr for ImageReference {
     fn from_str(text: &str) -> Result<Self, ImageError> {
         let text = text.trim().trim_start_matches("https://");
         let text = match text.split_once('/') {
-            Some((host, rest)) if host.contains('.') || host.contains(':') || host == "localhost" => rest,
+            Some((host, rest)) if is_host(host) => rest,
             _ => text,
         };
         let (repository, reference, by_digest) = if let Some((name, digest)) = text.split_once('@') {
@@ -77,6 +77,12 @@ impl fmt::Display for ImageReference {
         let separator = if self.by_digest { '@' } else { ':' };
         write!(f, "{}{separator}{}", self.repository, self.reference)
     }
+}
+
+/// Whether the part before the first slash is a registry and not the repository's beginning, as docker tells them apart.
+fn is_host(text: &str) -> bool {
+    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    (name.contains('.') || port.is_some() || name == "localhost") && name.parse::<super::Fqdn>().is_ok()
 }
 
 fn is_repository(text: &str) -> bool {
