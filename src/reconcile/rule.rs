@@ -5,7 +5,7 @@ use crate::facts::{Code, Confidence, Evidence, Finding, Fix, Fqdn, Severity};
 
 use super::case::Case;
 
-/// A finding's declaration. Made by [`declare_finding!`], listed in its family's `RULES`.
+/// A finding's declaration. Made by `declare_finding!`, listed in its family's `RULES`.
 #[derive(Debug)]
 pub struct Rule {
     /// `family/slug`.

@@ -60,7 +60,7 @@ pub struct GlobalArguments {
     /// Output format.
     #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     pub output: Format,
-    /// JMESPath query over the JSON output (https://jmespath.org).
+    /// JMESPath query over the JSON output (jmespath.org).
     #[arg(long, global = true, value_name = "JMESPATH")]
     pub query: Option<String>,
     /// Show only errors, no warnings.
