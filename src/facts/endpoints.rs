@@ -77,7 +77,7 @@ pub fn role_of(host: &Fqdn, cloud: &Cloud) -> (EndpointRole, Option<Region>) {
     }
 }
 
-/// The region in `<registry>.<region>.data.<suffix>`.
-fn region_of(host: &Fqdn) -> Option<Region> {
+/// The region in `<registry>.<region>.data.<suffix>` or `<registry>.<region>.geo.<suffix>`.
+pub fn region_of(host: &Fqdn) -> Option<Region> {
     host.labels().nth(1)?.parse().ok()
 }

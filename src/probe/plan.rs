@@ -1,5 +1,6 @@
 //! Which endpoints are climbed, decided before the first packet.
 
+use crate::facts::endpoints::region_of;
 use crate::facts::{Cloud, EndpointRole, Fqdn};
 
 use super::request::PlannedEndpoint;
@@ -20,7 +21,7 @@ pub(super) fn controls(cloud: &Cloud) -> Vec<PlannedEndpoint> {
 /// What a redirect's host is for, and its region where the name tells.
 pub(super) fn redirect_target(host: &Fqdn, cloud: &Cloud) -> PlannedEndpoint {
     let is_data = host.is_within(&cloud.data_endpoint_suffix);
-    let region = is_data.then(|| host.labels().nth(1).and_then(|label| label.parse().ok())).flatten();
+    let region = is_data.then(|| region_of(host)).flatten();
     PlannedEndpoint {
         host: host.clone(),
         role: if is_data { EndpointRole::Data } else { EndpointRole::Storage },

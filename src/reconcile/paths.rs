@@ -1,6 +1,7 @@
 //! The endpoints of a report: what was promised, what happened, rung by rung.
 
 use crate::facts::dns::DnsOutcome;
+use crate::facts::endpoints::region_of;
 use crate::facts::http::{HttpObservation, HttpOutcome};
 use crate::facts::known::Known;
 use crate::facts::probe::{ProxyOutcome, Route, TcpOutcome};
@@ -25,11 +26,6 @@ pub fn paths(case: &Case<'_>) -> Vec<PathReport> {
     let data = registry.data_endpoint_host_names.known().into_iter().flatten();
     let data = data.map(|host| (host.clone(), EndpointRole::Data, region_of(host)));
     std::iter::once(login).chain(data).map(|(host, role, region)| untested(case, &host, role, region)).collect()
-}
-
-/// The region in `<registry>.<region>.data.<suffix>`.
-fn region_of(host: &Fqdn) -> Option<Region> {
-    host.labels().nth(1)?.parse().ok()
 }
 
 fn untested(case: &Case<'_>, host: &Fqdn, role: EndpointRole, region: Option<Region>) -> PathReport {
