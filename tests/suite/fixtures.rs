@@ -157,6 +157,11 @@ impl Fixture {
         world
     }
 
+    /// Whether it asks for more than the facts: an audit, or a service.
+    pub(crate) fn has_options(&self) -> bool {
+        self.options.audit || !self.options.used_by.is_empty()
+    }
+
     /// What the engine says of it.
     pub(crate) fn report(&self) -> Report {
         let world = self.changed_world();

@@ -7,6 +7,7 @@ use acr_doctor::reconcile::reconcile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::document::{places, take};
 use crate::{fixtures, golden};
 
 /// Every world, and every fixture's world.
@@ -21,43 +22,8 @@ fn bases() -> &'static [Value] {
     })
 }
 
-/// Every place of a document that `wanted` takes, as JSON pointers.
-fn places(value: &Value, pointer: &str, wanted: &dyn Fn(&Value) -> bool, found: &mut Vec<String>) {
-    if wanted(value) {
-        found.push(pointer.to_owned());
-    }
-    match value {
-        Value::Object(map) => {
-            for (key, inner) in map {
-                let key = key.replace('~', "~0").replace('/', "~1");
-                places(inner, &format!("{pointer}/{key}"), wanted, found);
-            }
-        }
-        Value::Array(list) => {
-            for (index, inner) in list.iter().enumerate() {
-                places(inner, &format!("{pointer}/{index}"), wanted, found);
-            }
-        }
-        _ => {}
-    }
-}
-
 fn pick(list: &[String], seed: usize) -> Option<&String> {
     list.get(seed.checked_rem(list.len())?)
-}
-
-/// Takes a place out of a document.
-fn take(world: &mut Value, pointer: &str) {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
-    match world.pointer_mut(parent) {
-        Some(Value::Object(map)) => {
-            map.shift_remove(&key.replace("~1", "/").replace("~0", "~"));
-        }
-        Some(Value::Array(list)) => {
-            list.remove(key.parse().expect("an index"));
-        }
-        _ => {}
-    }
 }
 
 /// One random change: a value of another world at the same place, a removal, an unknown, or an odd value.

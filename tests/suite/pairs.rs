@@ -1,0 +1,150 @@
+//! Two faults at once: every pair of single faults that touch different facts of one world must name both, unless
+//! `tests/pairs/masks.toml` says which hides which, and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acr_doctor::facts::{Finding, Severity};
+use acr_doctor::reconcile::reconcile;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::document::{self, Change};
+use crate::{fixtures, golden};
+
+/// A fault by itself: what it changes in its world, and the one cause that is named.
+struct Fault {
+    world: String,
+    name: String,
+    root: String,
+    severity: Severity,
+    changes: Vec<Change>,
+}
+
+/// What hides what, as reviewed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mask {
+    /// The cause that stays.
+    by: Vec<String>,
+    /// The causes that are not named beside it.
+    hides: Vec<String>,
+    /// Why that is right.
+    because: String,
+}
+
+fn masks() -> Vec<Mask> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        mask: Vec<Mask>,
+    }
+    let path = golden::path("tests/pairs/masks.toml");
+    let text = std::fs::read_to_string(&path).expect("the masks can be read");
+    toml::from_str::<File>(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())).mask
+}
+
+fn findings(world: &Value) -> Option<Vec<Finding>> {
+    let (config, probes) = fixtures::facts(world).ok()?;
+    let report = reconcile(&config, &probes, &fixtures::options());
+    Some(report.registries.into_iter().flat_map(|r| r.findings).collect())
+}
+
+/// The first case of every code and world that needs no options and names exactly its own code as the cause.
+fn faults() -> Vec<Fault> {
+    let mut seen = BTreeSet::new();
+    let mut faults = Vec::new();
+    for file in fixtures::all() {
+        for case in file.cases {
+            if case.has_options() {
+                continue;
+            }
+            let changed = case.changed_world();
+            let Some(found) = findings(&changed) else { continue };
+            let mut roots = found.iter().filter(|f| f.root_cause);
+            let (Some(root), None) = (roots.next(), roots.next()) else { continue };
+            if root.code.as_str() != file.code || !seen.insert((file.code.clone(), case.world.clone())) {
+                continue;
+            }
+            faults.push(Fault {
+                changes: document::changes(&fixtures::world(&case.world), &changed),
+                world: case.world,
+                name: case.name,
+                root: file.code.clone(),
+                severity: root.severity,
+            });
+        }
+    }
+    faults
+}
+
+/// What only limits the sight is no root cause beside a failure; it is named if it is found.
+const LIMITS_OF_SIGHT: &[&str] = &["access/not-signed-in", "access/arm-forbidden"];
+
+/// The causes of a pair that its combination does not name. A warning beside an error is named if it is found.
+fn lost<'f>(world: &Value, pair: [&'f Fault; 2]) -> Option<Vec<(&'f str, String)>> {
+    let mut world = world.clone();
+    for fault in pair {
+        document::apply(&mut world, &fault.changes);
+    }
+    let found = findings(&world)?;
+    let errors = found.iter().any(|f| f.severity == Severity::Error);
+    let named = |fault: &Fault| {
+        let lighter = (errors && fault.severity < Severity::Error) || LIMITS_OF_SIGHT.contains(&fault.root.as_str());
+        let mut own = found.iter().filter(|f| f.code.as_str() == fault.root);
+        own.any(|f| f.root_cause || (lighter && f.explained_by.is_empty()))
+    };
+    let fate = |fault: &Fault| match found.iter().find(|f| f.code.as_str() == fault.root) {
+        None => "it is not found".to_owned(),
+        Some(f) if f.explained_by.is_empty() => "it is found and is no cause".to_owned(),
+        Some(f) => {
+            format!("explained by {:?}", f.explained_by.iter().map(acr_doctor::facts::Code::as_str).collect::<Vec<_>>())
+        }
+    };
+    Some(pair.iter().filter(|f| !named(f)).map(|f| (f.root.as_str(), fate(f))).collect())
+}
+
+#[test]
+fn two_independent_faults_are_both_named_or_the_mask_is_written_down() {
+    let (faults, masks) = (faults(), masks());
+    let mut tried = 0;
+    let mut used = BTreeSet::new();
+    let mut hidden: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for (at, one) in faults.iter().enumerate() {
+        let world = fixtures::world(&one.world);
+        for other in faults.iter().skip(at + 1).filter(|f| f.world == one.world && f.root != one.root) {
+            if document::overlap(&one.changes, &other.changes) {
+                continue;
+            }
+            let Some(lost) = lost(&world, [one, other]) else { continue };
+            tried += 1;
+            for (code, fate) in lost {
+                let by = if code == one.root { &other.root } else { &one.root };
+                let story = format!("{}: '{}' and '{}' ({fate})", one.world, one.name, other.name);
+                hidden.entry((by.clone(), code.to_owned())).or_default().push(story);
+            }
+        }
+    }
+    let mut unexplained = Vec::new();
+    for ((by, code), stories) in &hidden {
+        let fits = |mask: &&(usize, &Mask)| mask.1.by.contains(by) && mask.1.hides.contains(code);
+        match masks.iter().enumerate().collect::<Vec<_>>().iter().find(fits) {
+            Some((index, mask)) => {
+                assert!(mask.because.len() > 20, "mask {index} gives no reason");
+                used.insert((*index, by.clone()));
+                used.insert((*index, code.clone()));
+            }
+            None => unexplained.push(format!("{by} hides {code} in {}", stories.join("; "))),
+        }
+    }
+    assert!(unexplained.is_empty(), "{} of {tried} pairs:\n{}", unexplained.len(), unexplained.join("\n"));
+    for (index, mask) in masks.iter().enumerate() {
+        for code in mask.by.iter().chain(&mask.hides) {
+            assert!(
+                used.contains(&(index, code.clone())),
+                "{code} stands in a mask ('{}') and needs none",
+                mask.because
+            );
+        }
+    }
+    assert!(tried >= 500, "only {tried} pairs were tried");
+}
