@@ -170,6 +170,13 @@ impl Arm {
         cell.get_or_init(read).await.clone()
     }
 
+    /// Keeps a document that a list had whole, so that nothing asks for it again.
+    pub(crate) fn remember(&self, path: &str, document: Value) {
+        let cell = Arc::clone(lock(&self.0.memo).entry(path.to_ascii_lowercase()).or_default());
+        // Whoever asks for it already gets an answer as good.
+        let _ = cell.set(Ok(Arc::new(document)));
+    }
+
     /// All pages of a list.
     pub(crate) async fn list(&self, path: &str, api_version: &str) -> Listing {
         let listing = self.pages(self.url(path, &[("api-version", api_version)])).await;

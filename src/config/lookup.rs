@@ -15,6 +15,9 @@ use crate::facts::{RegistryConfig, RegistryName, RegistryReference, ResourceId};
 /// that the list itself has.
 const MOST_WHOLE: usize = 50;
 
+/// In so many subscriptions at most, networks are listed before it is known which of them has the registry.
+const MOST_WITH_NETWORKS: usize = 8;
+
 /// Subscriptions and what was found in each.
 struct Searched {
     subscription: SubscriptionName,
@@ -60,18 +63,26 @@ impl Reader<'_> {
             Some(_) => None,
             None => self.arm.session().default_subscription(),
         };
-        if let Some(first) = &first {
-            searched.push(self.search(unnamed(first)).await);
-        }
+        let pinned = first.is_some() && self.request.subscription.is_some();
+        // The list of subscriptions is asked for beside the first search: where that finds nothing, a round trip is saved.
+        let subscriptions = async { if pinned { None } else { Some(self.list_subscriptions().await) } };
+        let in_first = async {
+            match &first {
+                Some(first) => Some(self.search(unnamed(first)).await),
+                None => None,
+            }
+        };
+        let (subscriptions, in_first) = futures::join!(subscriptions, in_first);
+        searched.extend(in_first);
         let mut found = pick(&searched, reference);
-        if found.is_none() && !(first.is_some() && self.request.subscription.is_some()) {
-            let (subscriptions, _) = futures::join!(self.subscriptions_to_search(), self.inventory());
-            match subscriptions {
+        if let (None, Some(listing)) = (&found, subscriptions) {
+            self.inventory().await;
+            match self.subscriptions_to_search(&listing) {
                 Ok(subscriptions) => {
                     found = self.pick_from_inventory(reference, &subscriptions).await;
                     if found.is_none() {
-                        let rest = subscriptions.into_iter().filter(|s| first.as_ref() != Some(&s.id));
-                        searched.extend(join_all(rest.map(|s| self.search(s))).await);
+                        let rest = subscriptions.into_iter().filter(|s| first.as_ref() != Some(&s.id)).collect();
+                        searched.extend(self.search_with_networks(rest).await);
                         found = pick(&searched, reference);
                     }
                 }
@@ -113,9 +124,28 @@ impl Reader<'_> {
         Searched { subscription, version: listed.version, listing: listed.read }
     }
 
+    /// Searches subscriptions that Resource Graph did not help with; beside each search, its networks are listed, so that
+    /// what the registry's document leads to is there when the document is.
+    async fn search_with_networks(&self, subscriptions: Vec<SubscriptionName>) -> Vec<Searched> {
+        let few = subscriptions.len() <= MOST_WITH_NETWORKS;
+        join_all(subscriptions.into_iter().map(|subscription| async {
+            let id = subscription.id.clone();
+            let networks = async {
+                if few {
+                    self.networks_ahead(&id).await;
+                }
+            };
+            futures::join!(self.search(subscription), networks).0
+        }))
+        .await
+    }
+
+    async fn list_subscriptions(&self) -> Listing {
+        self.arm.list("/subscriptions", RESOURCES).await
+    }
+
     /// The subscriptions that the credential sees; with `--subscription NAME` the one of that name.
-    async fn subscriptions_to_search(&self) -> Result<Vec<SubscriptionName>, LookupOutcome> {
-        let listing = self.arm.list("/subscriptions", RESOURCES).await;
+    fn subscriptions_to_search(&self, listing: &Listing) -> Result<Vec<SubscriptionName>, LookupOutcome> {
         if let Some(error) = listing.error.as_ref().filter(|_| listing.items.is_empty()) {
             self.arm.note("the list of subscriptions", error);
             let unknown = error.unknown();
@@ -215,7 +245,7 @@ impl Reader<'_> {
         });
         let subscriptions = match first {
             Some(id) => vec![unnamed(&id)],
-            None => match self.subscriptions_to_search().await {
+            None => match self.subscriptions_to_search(&self.list_subscriptions().await) {
                 Ok(subscriptions) => subscriptions,
                 Err(outcome) => return failed(outcome),
             },

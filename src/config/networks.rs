@@ -179,6 +179,33 @@ impl Reader<'_> {
         Known::Known(ranges)
     }
 
+    /// Lists a subscription's private endpoints, networks with their subnets and private DNS zones before it is known
+    /// whether any of them matters. Only a help: what the lists do not have is asked for by its id.
+    pub(super) async fn networks_ahead(&self, subscription: &str) {
+        let list = |kind: &str| {
+            let path = format!("/subscriptions/{subscription}/providers/Microsoft.Network/{kind}");
+            async move {
+                for document in self.arm.list(&path, NETWORK).await.items {
+                    self.remember(document);
+                }
+            }
+        };
+        // Records of zones would take a round trip more: they are read beside the registry.
+        futures::join!(list("privateEndpoints"), list("virtualNetworks"), self.zone_names(subscription));
+    }
+
+    /// Keeps a listed document, and those of the subnets within it.
+    fn remember(&self, document: serde_json::Value) {
+        for subnet in Fields::of(&document).list("subnets") {
+            if let Some(id) = Fields::of(subnet).id("id") {
+                self.arm.remember(id.as_str(), subnet.clone());
+            }
+        }
+        if let Some(id) = Fields::of(&document).id("id") {
+            self.arm.remember(id.as_str(), document);
+        }
+    }
+
     /// Reads a virtual network once.
     pub(super) async fn network(&self, id: &ResourceId) {
         let read = || async {

@@ -54,6 +54,7 @@ pub(super) struct Reader<'r> {
     pub(super) networks: Shared<VirtualNetworkRead>,
     pub(super) zones: Shared<PrivateDnsZone>,
     pub(super) zone_lists: Shared<Result<(), ReadError>>,
+    pub(super) zone_names: Shared<(Vec<crate::facts::ResourceId>, Option<ReadError>)>,
     pub(super) endpoints: Shared<Known<Option<PrivateEndpoint>>>,
     pub(super) registrations: Shared<(String, Known<String>)>,
     pub(super) defenders: Shared<(String, Known<DefenderPlan>)>,
@@ -78,6 +79,7 @@ impl<'r> Reader<'r> {
             networks: Shared::default(),
             zones: Shared::default(),
             zone_lists: Shared::default(),
+            zone_names: Shared::default(),
             endpoints: Shared::default(),
             registrations: Shared::default(),
             defenders: Shared::default(),
@@ -112,7 +114,8 @@ impl<'r> Reader<'r> {
             Target::Registry(reference) => {
                 let (mut lookup, found) = self.find(reference).await;
                 let Some(found) = found else { return (vec![lookup], Vec::new()) };
-                match Box::pin(self.registry(found)).await {
+                let (read, ()) = futures::join!(Box::pin(self.registry(found)), self.zones_seen());
+                match read {
                     Ok(registry) => (vec![lookup], vec![registry]),
                     Err(error) => {
                         lookup.outcome = self.lookup_outcome(&error).await;

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 
+use super::read_error::ReadError;
 use super::reader::{PRIVATE_DNS, Reader, listed};
 use super::wire::Fields;
 use super::wire::private_dns::{link, record_set, zone};
@@ -17,13 +18,9 @@ impl Reader<'_> {
     /// Reads the zones of a subscription, once.
     pub(super) async fn zones_of(&self, subscription: &str) {
         let read = || async {
-            let path = format!("/subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones");
-            let listing = self.arm.list(&path, PRIVATE_DNS).await;
-            let ids = listing.items.iter().map(Fields::of);
-            let ids =
-                ids.filter(|f| f.text("name").is_some_and(|n| self.is_registry_zone(n))).filter_map(|f| f.id("id"));
-            join_all(ids.map(|id| async move { self.zone(&id).await })).await;
-            match listing.error {
+            let (ids, error) = self.zone_names(subscription).await;
+            join_all(ids.iter().map(|id| async move { self.zone(id).await })).await;
+            match error {
                 Some(error) => {
                     self.arm.note(&format!("private DNS zones of subscription {subscription}"), &error);
                     Err(error)
@@ -33,6 +30,25 @@ impl Reader<'_> {
         };
         // The outcome decides later whether "no zone" is a fact.
         let _ = self.zone_lists.once(subscription, read).await;
+    }
+
+    /// The ids of a subscription's zones, listed once, and why the list is not complete. A failure is noted only by
+    /// whoever needs this subscription.
+    pub(super) async fn zone_names(&self, subscription: &str) -> (Vec<ResourceId>, Option<ReadError>) {
+        let read = || async {
+            let path = format!("/subscriptions/{subscription}/providers/Microsoft.Network/privateDnsZones");
+            let listing = self.arm.list(&path, PRIVATE_DNS).await;
+            let zones = listing.items.iter().map(Fields::of);
+            let ours = zones.filter(|f| f.text("name").is_some_and(|n| self.is_registry_zone(n)));
+            (ours.filter_map(|f| f.id("id")).collect(), listing.error)
+        };
+        self.zone_names.once(subscription, read).await
+    }
+
+    /// Reads the zones in the subscriptions that were searched, also where the registry is in another.
+    pub(super) async fn zones_seen(&self) {
+        let ids = self.zone_names.values().into_iter().flat_map(|(ids, _)| ids);
+        join_all(ids.map(|id| async move { self.zone(&id).await })).await;
     }
 
     /// Reads the zones that Resource Graph knows in other subscriptions.

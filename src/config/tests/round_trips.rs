@@ -74,9 +74,65 @@ async fn by_name_alone_the_inventory_saves_the_fourth_round_trip() {
     let (facts, trips, requests) = round_trips(with_inventory, |_| ()).await;
     assert_eq!(facts.registries.len(), 1);
     assert!(trips <= 3, "{trips} round trips, {requests} requests");
+}
+
+/// The same, with the lists of networks and private endpoints, and security groups on the subnets.
+fn listing_networks(count: usize) -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
+    let world = with_endpoints(count);
+    let group = format!("/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Network/networkSecurityGroups/nsg");
+    move |asked: &Asked| {
+        let network = format!("/subscriptions/{SUB}/providers/Microsoft.Network");
+        let path = asked.path();
+        let document = |path: &str| {
+            let mut document = super::network(path).unwrap();
+            document["properties"]["networkSecurityGroup"] = json!({ "id": group });
+            document["properties"]["privateEndpointNetworkPolicies"] = json!("Enabled");
+            document
+        };
+        if path == format!("{network}/privateEndpoints") {
+            let endpoint = |i| {
+                format!("/subscriptions/{SUB}/resourceGroups/rg{i}/providers/Microsoft.Network/privateEndpoints/pe")
+            };
+            Reply::ok(&json!({ "value": (0..count).map(|i| document(&endpoint(i))).collect::<Vec<_>>() }))
+        } else if path == format!("{network}/virtualNetworks") {
+            let mut whole = super::network(VNET).unwrap();
+            let subnets = ["rule", "pe"].map(|s| document(&format!("{VNET}/subnets/{s}")));
+            whole["properties"]["subnets"] = json!(subnets);
+            Reply::ok(&json!({ "value": [whole] }))
+        } else if path == group {
+            Reply::ok(&json!({ "id": group, "properties": { "securityRules": [], "defaultSecurityRules": [] } }))
+        } else if path.contains("/subnets/") {
+            Reply::ok(&document(path))
+        } else {
+            world(asked)
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_resource_graph_lists_of_networks_save_the_fourth_round_trip() {
+    for endpoints in [3, 20] {
+        let (facts, trips, requests) = round_trips(listing_networks(endpoints), |_| ()).await;
+        let connections = facts.registries[0].private_endpoint_connections.known().unwrap();
+        let addressed = connections.iter().filter(|c| {
+            let endpoint = c.private_endpoint.known().and_then(Option::as_ref);
+            endpoint.is_some_and(|e| e.addresses.known().is_some_and(|a| a.len() == 1))
+        });
+        assert_eq!(addressed.count(), endpoints);
+        assert!(facts.private_dns_zones.known().unwrap()[0].records.is_known());
+        let subnet = facts.subnets[0].subnet.known().unwrap().as_ref().unwrap();
+        assert!(subnet.network_security_group.known().unwrap().is_some());
+        assert!(trips <= 3, "{trips} round trips, {requests} requests");
+    }
+}
+
+#[tokio::test]
+async fn lists_of_networks_that_are_refused_cost_the_fourth_and_nothing_else() {
     let (facts, trips, _) = round_trips(with_endpoints(3), |_| ()).await;
-    assert_eq!(facts.registries.len(), 1);
-    assert_eq!(trips, 4, "without Resource Graph: subscriptions, registries, endpoints, interfaces");
+    let connections = facts.registries[0].private_endpoint_connections.known().unwrap();
+    assert!(connections.iter().all(|c| c.private_endpoint.is_known()));
+    assert_eq!(trips, 4, "subscriptions, registries, endpoints, interfaces");
+    assert!(facts.failed_reads.iter().all(|f| !f.resource.ends_with("/Microsoft.Network/privateEndpoints")));
 }
 
 #[tokio::test]
