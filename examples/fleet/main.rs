@@ -1,12 +1,12 @@
 //! Measures `acr-doctor audit` over a fleet that exists on this machine's loopback alone.
 //!
 //! ```text
-//! cargo build && cargo run --example fleet -- [REGISTRIES] [SUBSCRIPTIONS] [LATENCY_MS] [graph|denied|hidden] [FAULTS_PERCENT] [-- AUDIT ARGUMENTS]
+//! cargo build && cargo run --example fleet -- [REGISTRIES] [SUBSCRIPTIONS] [LATENCY_MS] [graph|denied|hidden|half] [FAULTS_PERCENT] [-- AUDIT ARGUMENTS]
 //! ```
 //!
 //! Starts a Resource Graph, an ARM and an identity endpoint, each answer after the latency; runs the program beside
 //! this example against them; prints requests, the program's greatest memory and the time. `denied`: Resource Graph
-//! refuses; `hidden`: rows do not show subnet rules.
+//! refuses; `hidden`: rows do not show subnet rules; `half`: every second subscription may not be read.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,

@@ -10,6 +10,8 @@ pub(crate) enum Mode {
     Graph,
     Denied,
     Hidden,
+    /// Every second subscription may not be read.
+    Half,
 }
 
 impl Mode {
@@ -18,7 +20,8 @@ impl Mode {
             "graph" => Self::Graph,
             "denied" => Self::Denied,
             "hidden" => Self::Hidden,
-            other => panic!("'{other}' is none of graph, denied, hidden"),
+            "half" => Self::Half,
+            other => panic!("'{other}' is none of graph, denied, hidden, half"),
         }
     }
 }
@@ -49,7 +52,8 @@ impl World {
             plans: ids.iter().map(|id| plan(id)).collect(),
             subscriptions: ids,
         };
-        for n in 0..registries {
+        let shown = |n: &usize| mode != Mode::Half || (n % subscriptions).is_multiple_of(2);
+        for n in (0..registries).filter(shown) {
             world.add(n);
         }
         let key = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
@@ -95,7 +99,7 @@ impl World {
             }
             _ => {}
         }
-        if self.mode == Mode::Graph && properties.get("networkRuleSet").is_some() {
+        if self.mode != Mode::Hidden && self.mode != Mode::Denied && properties.get("networkRuleSet").is_some() {
             properties["networkRuleSet"]["virtualNetworkRules"] = json!([]);
         }
         let tier = if kind == 9 { "Basic" } else { "Premium" };
@@ -137,6 +141,7 @@ impl World {
         let shown: Vec<Value> = if query.starts_with("resourcecontainers") {
             self.subscriptions
                 .iter()
+                .step_by(if self.mode == Mode::Half { 2 } else { 1 })
                 .map(|id| json!({ "id": format!("/subscriptions/{id}"), "subscriptionId": id }))
                 .collect()
         } else {
