@@ -58,6 +58,12 @@ fn from_files(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
 }
 
 async fn from_arm(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
+    let (session, request) = request(arguments)?;
+    Ok(config::read(&request, &session).await)
+}
+
+/// Who signs in, and what is to be read.
+pub(super) fn request(arguments: &ConfigArguments) -> Result<(Session, ReadRequest), Failure> {
     let registry = &arguments.registry;
     let (target, cloud) = match &registry.name {
         Some(name) => {
@@ -83,5 +89,5 @@ async fn from_arm(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
         deadline: arguments.timeout,
         max_in_flight: MAX_IN_FLIGHT,
     };
-    Ok(config::read(&request, &session).await)
+    Ok((session, request))
 }

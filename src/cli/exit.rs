@@ -51,6 +51,12 @@ impl Outcome {
         let counts = |threshold| report.registries.iter().flat_map(|r| &r.findings).any(|f| f.severity >= threshold);
         if fail_on.severity().is_some_and(counts) { Self::Findings } else { Self::Healthy }
     }
+
+    /// The outcome of reading the logs: incomplete where they could not be read and nothing says that there are none.
+    pub(super) fn of_logs(report: &Report, fail_on: FailOn, read: bool) -> Self {
+        let explained = report.registries.iter().any(|registry| !registry.findings.is_empty());
+        if read || explained { Self::of(report, fail_on, true) } else { Self::Incomplete }
+    }
 }
 
 /// Why a command could not do its work: one sentence, and the causes below it.

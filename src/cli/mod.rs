@@ -9,6 +9,7 @@ mod exit;
 pub mod explain;
 mod live;
 mod log;
+pub mod logs;
 mod output;
 pub mod permissions;
 mod probe;
@@ -44,6 +45,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Audit(audit) => audit::run(audit, &output, arguments.global.only_show_errors),
         Command::Explain(explain) => explain::run(explain, &output),
         Command::Endpoints(endpoints) => block_on(endpoints::run(endpoints, &output))?,
+        Command::Logs(logs) => block_on(logs::run(logs, &output))?,
         Command::Permissions(permissions) => permissions::run(permissions, &output),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::manual(),

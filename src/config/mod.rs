@@ -15,6 +15,7 @@ pub(crate) mod fake_arm;
 mod governance;
 mod http;
 pub mod inventory;
+mod login_events;
 mod lookup;
 mod networks;
 pub mod permissions;
@@ -37,6 +38,7 @@ use crate::facts::{Cloud, ConfigFacts, RegistryReference, ResourceId};
 
 pub use documents::{DocumentError, from_documents};
 pub use http::{HttpSettings, HttpSettingsError};
+pub use login_events::{LoginLog, read_login_events};
 pub use sign_in::{Session, SignInError};
 
 /// What is to be read.

@@ -70,6 +70,14 @@ impl ReadError {
         Self(Box::new(Details { resource, failure, status, code, message, action, scope, versions }))
     }
 
+    /// The same, with the right that a refusal of another service than ARM means.
+    pub(crate) fn needing(mut self, action: &str) -> Self {
+        if self.0.failure == ReadFailure::Forbidden {
+            self.0.action = Some(action.to_owned());
+        }
+        self
+    }
+
     /// Whether ARM said that the thing is not there (as opposed to the subscription or the provider).
     pub(crate) fn is_absence(&self) -> bool {
         self.failure == ReadFailure::NotFound && !self.is_missing_subscription()

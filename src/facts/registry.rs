@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::PrivateEndpoint;
 use super::open_enum::open_enum;
-use super::{Fqdn, Known, LoginServer, Region, RegistryName, ResourceId};
+use super::{Fqdn, Known, LoginEvent, LoginServer, Region, RegistryName, ResourceId};
 
 open_enum! {
     /// `sku.name` of a registry.
@@ -313,27 +313,6 @@ pub struct DiagnosticSetting {
     pub workspace_id: Option<ResourceId>,
     /// Whether ContainerRegistryLoginEvents (or the group allLogs or audit) is on.
     pub login_events: bool,
-}
-
-/// One row of ContainerRegistryLoginEvents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LoginEvent {
-    /// `TimeGenerated`, as written.
-    pub time: String,
-    /// `CallerIpAddress`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caller: Option<std::net::IpAddr>,
-    /// `Identity`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// `ResultType`, e.g. an HTTP status.
-    pub result: String,
-    /// `ResultDescription`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// How many events this row stands for.
-    pub count: u64,
 }
 
 /// One row of `listUsages`.

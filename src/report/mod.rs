@@ -8,6 +8,7 @@ mod document;
 mod export;
 mod grid;
 pub mod ladder;
+pub mod logins;
 mod stance;
 mod table;
 pub mod terminal;

@@ -60,8 +60,19 @@ fn reports_and_snapshots_follow_the_checked_in_schemas() {
 }
 
 /// The commands in the order of the help text.
-const COMMANDS: &[&str] =
-    &["check", "config", "probe", "reconcile", "audit", "explain", "endpoints", "permissions", "completions", "man"];
+const COMMANDS: &[&str] = &[
+    "check",
+    "config",
+    "probe",
+    "reconcile",
+    "audit",
+    "explain",
+    "endpoints",
+    "logs",
+    "permissions",
+    "completions",
+    "man",
+];
 
 #[test]
 fn the_commands_page_is_current() {

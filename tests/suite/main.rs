@@ -16,6 +16,7 @@ mod findings;
 mod fixtures;
 mod generated;
 mod golden;
+mod logs;
 mod pairs;
 mod properties;
 mod report;

@@ -41,6 +41,8 @@ pub enum Command {
     Explain(super::explain::ExplainArguments),
     /// List what a client's firewall must allow for a registry.
     Endpoints(Box<super::endpoints::EndpointsArguments>),
+    /// Show failed and blocked logins from the registry's own log.
+    Logs(Box<super::logs::LogsArguments>),
     /// Print the smallest role that a diagnosis needs, as `az role definition create` takes it.
     Permissions(super::permissions::PermissionsArguments),
     /// Print completions for a shell.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::facts::registry::LoginEvent;
-use crate::facts::{Fix, RegistryConfig};
+use crate::facts::{Fix, LoginEvent, RegistryConfig};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -85,27 +84,12 @@ declare_finding! {
     BLOCKED_CLIENTS = "logs/blocked-clients", Warning, article "monitor-service", explains [], blocked_clients;
 }
 
-/// Whether an event is a failed login: a status from 400 up, or a word other than success.
-fn failed(event: &LoginEvent) -> bool {
-    let result = event.result.trim();
-    match result.parse::<u32>() {
-        Ok(status) => status >= 400,
-        Err(_) => !["", "success", "succeeded", "ok"].iter().any(|word| result.eq_ignore_ascii_case(word)),
-    }
-}
-
-/// Whether the failure was the network rules': 403, or their words.
-fn blocked(event: &LoginEvent) -> bool {
-    let words = event.description.as_deref().unwrap_or_default().to_ascii_lowercase();
-    event.result.trim() == "403" || words.contains("not allowed") || words.contains("denied")
-}
-
 fn blocked_clients(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
     let failures: Vec<&LoginEvent> =
-        registry.login_events.known().into_iter().flatten().filter(|e| failed(e) && e.count > 0).collect();
+        registry.login_events.known().into_iter().flatten().filter(|e| e.failed() && e.count > 0).collect();
     if failures.is_empty() {
         return Vec::new();
     }
@@ -133,7 +117,7 @@ fn blocked_clients(case: &Case<'_>) -> Vec<Draft> {
 
 /// A rule for each blocked address that no rule covers, where rules decide.
 fn wanted(case: &Case<'_>, registry: &RegistryConfig, failures: &[&LoginEvent]) -> Vec<Fix> {
-    let mut addresses: Vec<IpAddr> = failures.iter().filter(|e| blocked(e)).filter_map(|e| e.caller).collect();
+    let mut addresses: Vec<IpAddr> = failures.iter().filter(|e| e.blocked()).filter_map(|e| e.caller).collect();
     addresses.sort_unstable();
     addresses.dedup();
     let uncovered = addresses.into_iter().filter(|ip| ip.is_ipv4() && !is_private(*ip) && !case.ip_rule_covers(*ip));
