@@ -2,9 +2,10 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant as Deadline, timeout_at};
 
@@ -15,22 +16,33 @@ use crate::facts::probe::{TcpObservation, TcpOutcome};
 #[cfg(unix)]
 const SMALL_SEGMENT: u32 = 536;
 
-/// Connects to every address at once; gives each outcome, and the first connection in the order of the addresses.
+/// Once one address is connected, the others get this long in all: enough for a lost SYN's second try, which Linux
+/// sends after one second (RFC 6298, section 2.1). A dead address must not hold up what a live one shows.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Connects to every address at once; gives each outcome in the order of the addresses, and the connection that
+/// stood first. An address that has not answered when [`PATIENCE`] ends counts as timed out.
 pub async fn connect_all(
     addresses: &[IpAddr],
     port: u16,
     deadline: Deadline,
 ) -> (Vec<TcpObservation>, Option<TcpStream>) {
-    let tries = join_all(addresses.iter().map(|ip| connect(SocketAddr::new(*ip, port), deadline))).await;
-    let mut first = None;
-    let observations = tries
-        .into_iter()
-        .map(|(observation, stream)| {
-            first = first.take().or(stream);
-            observation
-        })
-        .collect();
-    (observations, first)
+    let (started, patience) = (Instant::now(), Deadline::now() + PATIENCE);
+    let attempt = async |ip: &IpAddr| connect(SocketAddr::new(*ip, port), deadline).await;
+    let mut running: FuturesUnordered<_> = addresses.iter().map(attempt).collect();
+    let (mut ended, mut first, mut until) = (Vec::new(), None, deadline);
+    // A future that does not answer in time is dropped with the others that are left.
+    while let Ok(Some((observation, stream))) = timeout_at(until, running.next()).await {
+        if first.is_none() && stream.is_some() {
+            (first, until) = (stream, deadline.min(patience.max(Deadline::now())));
+        }
+        ended.push(observation);
+    }
+    drop(running);
+    let silent =
+        |ip: &IpAddr| TcpObservation { address: *ip, port, outcome: TcpOutcome::TimedOut, ms: millis(started) };
+    let of = |ip: &IpAddr| ended.iter().find(|seen| seen.address == *ip).cloned().unwrap_or_else(|| silent(ip));
+    (addresses.iter().map(of).collect(), first)
 }
 
 /// Connects to one address.
@@ -79,8 +91,6 @@ pub fn outcome_of(error: &Error) -> TcpOutcome {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::net::TcpListener;
 
     use super::*;
@@ -95,5 +105,23 @@ mod tests {
         drop(listener);
         assert_eq!(connect(to, deadline).await.0.outcome, TcpOutcome::Refused);
         assert!(connect_small(to, deadline).await.is_none());
+    }
+    /// A full queue of a listener swallows SYNs, as a firewall does (Linux, tcp_abort_on_overflow off).
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_dead_address_does_not_hold_up_a_live_one() {
+        let live = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = live.local_addr().unwrap().port();
+        let dead = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        dead.bind(&SocketAddr::from(([127, 0, 0, 2], port)).into()).unwrap();
+        dead.listen(0).unwrap();
+        let full = std::net::TcpStream::connect(("127.0.0.2", port)).unwrap();
+        let addresses = ["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()];
+        // Without an end to its patience this would take an hour.
+        let (seen, stream) = connect_all(&addresses, port, Deadline::now() + Duration::from_secs(3600)).await;
+        assert_eq!(seen[0].outcome, TcpOutcome::TimedOut);
+        assert_eq!((seen[1].address, &seen[1].outcome), (addresses[1], &TcpOutcome::Connected));
+        assert_eq!(stream.unwrap().peer_addr().unwrap().ip(), addresses[1]);
+        drop(full);
     }
 }

@@ -5,7 +5,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +18,10 @@ use crate::facts::Fqdn;
 use crate::facts::dns::{Address, Alias, DnsAnswer, DnsObservation, DnsOutcome, ServerAnswer};
 
 /// After this long without an answer a query is sent once more, as the C library's resolver does (5 s there).
-const RETRY_AFTER: Duration = Duration::from_secs(2);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Once one server has said something about the name, the others get this long in all, which is time for a second
+/// query. A dead server must not hold up what a live one shows; programs on this host wait for it longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Aliases followed before a chain is taken for a loop.
 const MAX_ALIASES: usize = 16;
 
@@ -28,7 +32,7 @@ const MAX_ALIASES: usize = 16;
 pub async fn resolve(system: &System, name: &Fqdn, deadline: Deadline) -> DnsObservation {
     let started = Instant::now();
     let hosts_file = system.pinned(name);
-    let servers = join_all(system.servers.iter().map(|server| ask(server, name, deadline))).await;
+    let servers = ask_all(&system.servers, name, deadline).await;
     let answer = if hosts_file.is_empty() { decisive(&servers) } else { pinned_answer(&hosts_file) };
     DnsObservation { name: name.clone(), hosts_file, answer, servers, ms: millis(started) }
 }
@@ -53,6 +57,33 @@ fn decisive(servers: &[ServerAnswer]) -> DnsAnswer {
 
 fn failed(outcome: DnsOutcome) -> DnsAnswer {
     DnsAnswer { outcome, chain: Vec::new(), addresses: Vec::new() }
+}
+
+/// Asks all servers side by side; gives their answers in the order of the servers. One that has not answered when
+/// [`PATIENCE`] ends counts as silent.
+async fn ask_all(servers: &[NameServer], name: &Fqdn, deadline: Deadline) -> Vec<ServerAnswer> {
+    let (started, patience) = (Instant::now(), Deadline::now() + PATIENCE);
+    let one = async |(at, server)| (at, ask(server, name, deadline).await);
+    let mut running: FuturesUnordered<_> = servers.iter().enumerate().map(one).collect();
+    let (mut ended, mut until) = (Vec::new(), deadline);
+    while let Ok(Some((at, answer))) = timeout_at(until, running.next()).await {
+        if !answer.answer.outcome.is_server_fault() {
+            until = until.min(patience.max(Deadline::now()));
+        }
+        ended.push((at, answer));
+    }
+    drop(running);
+    let silent = |server: &NameServer| ServerAnswer {
+        server: server.address,
+        source: server.source.clone(),
+        transport: "udp".to_owned(),
+        answer: failed(DnsOutcome::TimedOut),
+        ms: millis(started),
+    };
+    let of = |(at, server): (usize, &NameServer)| {
+        ended.iter().find(|(index, _)| *index == at).map_or_else(|| silent(server), |(_, answer)| answer.clone())
+    };
+    servers.iter().enumerate().map(of).collect()
 }
 
 async fn ask(server: &NameServer, name: &Fqdn, deadline: Deadline) -> ServerAnswer {
@@ -177,5 +208,37 @@ fn outcome(code: ResponseCode, has_address: bool) -> DnsOutcome {
         ResponseCode::ServFail => DnsOutcome::ServerFailure,
         ResponseCode::Refused => DnsOutcome::Refused,
         other => DnsOutcome::Other(other.to_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(socket: &UdpSocket) -> NameServer {
+        NameServer { address: socket.local_addr().unwrap(), source: "test".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_does_not_hold_up_one_that_answers() {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let answering = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let servers = vec![server(&silent), server(&answering)];
+        tokio::spawn(async move {
+            let mut buffer = [0u8; 512];
+            while let Ok((length, from)) = answering.recv_from(&mut buffer).await {
+                let mut packet = buffer[..length].to_vec();
+                (packet[2], packet[3]) = (0x81, 0x83); // a response: NXDOMAIN
+                answering.send_to(&packet, from).await.unwrap();
+            }
+        });
+        let mut system = System::default();
+        system.servers = servers;
+        // Without an end to its patience this would take an hour.
+        let deadline = Deadline::now() + Duration::from_secs(3600);
+        let seen = resolve(&system, &"myreg.azurecr.io".parse().unwrap(), deadline).await;
+        assert_eq!(seen.answer.outcome, DnsOutcome::NameNotFound);
+        assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
+        assert_eq!(seen.servers[1].answer.outcome, DnsOutcome::NameNotFound);
     }
 }
