@@ -3,21 +3,24 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tokio::time::Instant as Deadline;
+use tokio::time::{Instant as Deadline, timeout};
 
-use super::connect::{connect, connect_all, connect_small};
+use super::connect::{Attempts, connect, connect_small};
 use super::exchange::{Ask, Connection};
-use super::handshake::{Hello, Trust, shake};
+use super::handshake::{Handshake, Hello, Trust, shake};
 use super::host::System;
 use super::proxy::ProxyConfig;
 use super::request::{Observer, PlannedEndpoint};
-use super::resolve::resolve;
+use super::resolve::Asking;
 use super::tunnel::{Wire, tunnel};
 use crate::facts::http::HttpOutcome;
 use crate::facts::probe::{DirectObservation, EndpointRole, Route, TcpOutcome};
 use crate::facts::report::StageStatus;
 use crate::facts::tls::{TlsObservation, TlsOutcome};
 use crate::facts::{EndpointObservation, Fqdn, Stage};
+
+/// How long the way without the proxy is tried: time for a lost query or SYN to be sent again.
+const DIRECT: Duration = Duration::from_millis(1500);
 
 /// What every climb of a run shares.
 pub struct Climber<'a> {
@@ -29,8 +32,8 @@ pub struct Climber<'a> {
     pub trust: Result<&'a Trust, String>,
     /// Who watches.
     pub observer: &'a dyn Observer,
-    /// The longest that one rung may take, so that second tries still fit.
-    pub rung: Duration,
+    /// How long a ClientHello may stay unanswered before other hellos are tried beside it.
+    pub patience: Duration,
 }
 
 /// An endpoint as far as it went, and its connection if TLS is trusted.
@@ -47,29 +50,21 @@ impl Climber<'_> {
         self.observer.stage(&seen.host, seen.role, stage, Some(status));
     }
 
-    /// The deadline of one rung.
-    fn rung(&self, overall: Deadline) -> Deadline {
-        overall.min(Deadline::now() + self.rung)
-    }
-
     /// Up to and including the first HTTP answer.
     pub async fn climb(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed {
-        let mut climbed = self.climb_to_tls(planned, deadline).await;
         let target = match planned.role {
             EndpointRole::Login | EndpointRole::Regional => "/v2/",
             EndpointRole::Data | EndpointRole::Storage | EndpointRole::Authority | EndpointRole::ResourceManager => "/",
         };
-        if let Some(connection) = climbed.connection.as_mut() {
-            let (http, _) = connection.send(Ask::get(target), deadline).await;
-            note_clock(&http.outcome, climbed.observation.tls.as_mut());
-            self.tell_of(&climbed.observation, Stage::Http, matches!(http.outcome, HttpOutcome::Answered(_)));
-            climbed.observation.http = Some(http);
-        }
-        climbed
+        self.climb_with(planned, Some(Ask::get(target)), deadline).await
     }
 
     /// Up to and including TLS.
     pub async fn climb_to_tls(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed {
+        self.climb_with(planned, None, deadline).await
+    }
+
+    async fn climb_with(&self, planned: &PlannedEndpoint, ask: Option<Ask>, deadline: Deadline) -> Climbed {
         let mut seen = EndpointObservation {
             host: planned.host.clone(),
             role: planned.role,
@@ -83,44 +78,62 @@ impl Climber<'_> {
             without_proxy: None,
             denied_clients: Vec::new(),
         };
-        let wire = match (&seen.route, self.proxy.url()) {
+        let connection = match (&seen.route, self.proxy.url()) {
             (Route::Proxy { .. }, Some(url)) => {
                 let url = url.clone();
-                let (through, direct) = tokio::join!(
-                    tunnel(self.system, self.proxy, &url, &planned.host, self.rung(deadline)),
-                    self.direct(&planned.host, deadline)
-                );
+                let through = async {
+                    let (through, wire) = tunnel(self.system, self.proxy, &url, &planned.host, deadline).await;
+                    self.tell_of(&seen, Stage::Proxy, wire.is_some());
+                    seen.proxy = Some(through);
+                    self.ascend(&mut seen, wire, ask, deadline).await
+                };
+                let (connection, direct) = tokio::join!(through, direct(self.system, &planned.host, deadline));
                 seen.without_proxy = Some(Box::new(direct));
-                self.tell_of(&seen, Stage::Proxy, through.1.is_some());
-                seen.proxy = Some(through.0);
-                through.1
+                connection
             }
-            _ => self.open_directly(&mut seen, deadline).await,
-        };
-        let connection = match wire {
-            Some(wire) => self.secure(&mut seen, wire, deadline).await,
-            None => None,
+            _ => self.climb_directly(&mut seen, ask, deadline).await,
         };
         Climbed { observation: seen, connection }
     }
 
-    async fn open_directly(&self, seen: &mut EndpointObservation, deadline: Deadline) -> Option<Wire> {
-        let dns = resolve(self.system, &seen.host, self.rung(deadline)).await;
-        let addresses: Vec<_> = dns.answer.ips().collect();
+    /// Goes on with the answer that the system uses and the first address that connects; the other servers and
+    /// addresses are observed meanwhile.
+    async fn climb_directly(
+        &self,
+        seen: &mut EndpointObservation,
+        ask: Option<Ask>,
+        deadline: Deadline,
+    ) -> Option<Connection> {
+        let mut asking = Asking::start(self.system, &seen.host, deadline);
+        let addresses: Vec<_> = asking.decide().await.ips().collect();
         self.tell_of(seen, Stage::Dns, !addresses.is_empty());
-        seen.dns = Some(dns);
-        let (tries, stream) = connect_all(&addresses, 443, self.rung(deadline)).await;
-        seen.tcp = tries;
+        let mut attempts = Attempts::start(&addresses, 443, deadline);
+        let stream = attempts.first().await;
+        seen.tcp = attempts.so_far();
         self.tell_of(seen, Stage::Tcp, stream.is_some());
-        stream.map(Wire::Tcp)
+        let connection = self.ascend(seen, stream.map(Wire::Tcp), ask, deadline).await;
+        let (dns, tcp) = tokio::join!(asking.outcome(), attempts.outcomes());
+        seen.dns = Some(dns);
+        seen.tcp = tcp;
+        connection
     }
 
-    /// The way without the proxy, as far as TCP: it decides between findings.
-    async fn direct(&self, host: &Fqdn, deadline: Deadline) -> DirectObservation {
-        let dns = resolve(self.system, host, self.rung(deadline)).await;
-        let addresses: Vec<_> = dns.answer.ips().collect();
-        let (tcp, _) = connect_all(&addresses, 443, self.rung(deadline)).await;
-        DirectObservation { dns, tcp }
+    /// TLS, and the request where one is asked for.
+    async fn ascend(
+        &self,
+        seen: &mut EndpointObservation,
+        wire: Option<Wire>,
+        ask: Option<Ask>,
+        deadline: Deadline,
+    ) -> Option<Connection> {
+        let mut connection = self.secure(seen, wire?, deadline).await?;
+        if let Some(ask) = ask {
+            let (http, _) = connection.send(ask, deadline).await;
+            note_clock(&http.outcome, seen.tls.as_mut());
+            self.tell_of(seen, Stage::Http, matches!(http.outcome, HttpOutcome::Answered(_)));
+            seen.http = Some(http);
+        }
+        Some(connection)
     }
 
     async fn secure(&self, seen: &mut EndpointObservation, wire: Wire, deadline: Deadline) -> Option<Connection> {
@@ -131,17 +144,41 @@ impl Climber<'_> {
                 return None;
             }
         };
-        let mut handshake = shake(trust, wire, &seen.host, Hello::Usual, self.rung(deadline)).await;
+        let handshake = self.greet(trust, seen, wire, deadline).await;
         let outcome = handshake.observation.outcome.clone();
-        if matches!(outcome, TlsOutcome::Reset | TlsOutcome::TimedOut) {
-            self.try_again(trust, seen, &outcome, &mut handshake.observation, deadline).await;
-        }
         self.tell_of(seen, Stage::Tls, outcome == TlsOutcome::Established);
         seen.tls = Some(handshake.observation);
         match (outcome, handshake.stream) {
             (TlsOutcome::Established, Some(stream)) => Connection::open(stream, &seen.host).await,
             _ => None,
         }
+    }
+
+    /// The usual hello; after a reset, or beside a silence, the second tries.
+    async fn greet(
+        &self,
+        trust: &Trust,
+        seen: &EndpointObservation,
+        wire: Wire,
+        deadline: Deadline,
+    ) -> Handshake<Wire> {
+        let mut first = Box::pin(shake(trust, wire, &seen.host, Hello::Usual, deadline));
+        let Ok(mut handshake) = timeout(self.patience, &mut first).await else {
+            let (mut handshake, (by_name, by_size)) =
+                tokio::join!(first, self.try_again(trust, seen, &TlsOutcome::TimedOut, deadline));
+            if handshake.stream.is_none() {
+                handshake.observation.with_neutral_name = by_name;
+                handshake.observation.with_small_hello = by_size;
+            }
+            return handshake;
+        };
+        let outcome = handshake.observation.outcome.clone();
+        if matches!(outcome, TlsOutcome::Reset | TlsOutcome::TimedOut) {
+            let (by_name, by_size) = self.try_again(trust, seen, &outcome, deadline).await;
+            handshake.observation.with_neutral_name = by_name;
+            handshake.observation.with_small_hello = by_size;
+        }
+        handshake
     }
 
     /// After a reset or silence: the same address with a neutral name tells SNI filtering from address filtering;
@@ -151,20 +188,18 @@ impl Climber<'_> {
         trust: &Trust,
         seen: &EndpointObservation,
         first: &TlsOutcome,
-        tls: &mut TlsObservation,
         deadline: Deadline,
-    ) {
+    ) -> (Option<TlsOutcome>, Option<TlsOutcome>) {
         let Some(address) = seen.tcp.iter().find(|t| t.outcome == TcpOutcome::Connected).map(|t| t.address) else {
-            return;
+            return (None, None);
         };
         let to = std::net::SocketAddr::new(address, 443);
         let attempt = async |name: &Fqdn, hello: Hello| -> Option<TlsOutcome> {
-            let deadline = self.rung(deadline);
             let stream = match hello {
                 Hello::Usual => connect(to, deadline).await.1?,
                 Hello::Small => connect_small(to, deadline).await?,
             };
-            Some(shake(trust, stream, name, hello, self.rung(deadline)).await.observation.outcome)
+            Some(shake(trust, stream, name, hello, deadline).await.observation.outcome)
         };
         let neutral: Option<Fqdn> = "www.example.com".parse().ok();
         let by_name = async {
@@ -175,8 +210,19 @@ impl Climber<'_> {
         };
         let by_size =
             async { if *first == TlsOutcome::TimedOut { attempt(&seen.host, Hello::Small).await } else { None } };
-        (tls.with_neutral_name, tls.with_small_hello) = tokio::join!(by_name, by_size);
+        tokio::join!(by_name, by_size)
     }
+}
+
+/// The way without the proxy, as far as TCP: it decides between findings.
+async fn direct(system: &System, host: &Fqdn, deadline: Deadline) -> DirectObservation {
+    let deadline = deadline.min(Deadline::now() + DIRECT);
+    let mut asking = Asking::start(system, host, deadline);
+    let addresses: Vec<_> = asking.decide().await.ips().collect();
+    let mut attempts = Attempts::start(&addresses, 443, deadline);
+    attempts.first().await;
+    let (dns, tcp) = tokio::join!(asking.outcome(), attempts.outcomes());
+    DirectObservation { dns, tcp }
 }
 
 fn untried(why: &str) -> TlsObservation {

@@ -4,9 +4,8 @@ use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::resolve::millis;
@@ -16,33 +15,71 @@ use crate::facts::probe::{TcpObservation, TcpOutcome};
 #[cfg(unix)]
 const SMALL_SEGMENT: u32 = 536;
 
-/// Once one address is connected, the others get this long in all: enough for a lost SYN's second try, which Linux
-/// sends after one second (RFC 6298, section 2.1). A dead address must not hold up what a live one shows.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// Once one address has connected, the others get this long to do likewise: a lost SYN is sent again after one second
+/// (RFC 6298, section 2.1), so what is still silent then is silent.
+const STRAGGLERS: Duration = Duration::from_millis(1200);
 
-/// Connects to every address at once; gives each outcome in the order of the addresses, and the connection that
-/// stood first. An address that has not answered when [`PATIENCE`] ends counts as timed out.
-pub async fn connect_all(
-    addresses: &[IpAddr],
-    port: u16,
-    deadline: Deadline,
-) -> (Vec<TcpObservation>, Option<TcpStream>) {
-    let (started, patience) = (Instant::now(), Deadline::now() + PATIENCE);
-    let attempt = async |ip: &IpAddr| connect(SocketAddr::new(*ip, port), deadline).await;
-    let mut running: FuturesUnordered<_> = addresses.iter().map(attempt).collect();
-    let (mut ended, mut first, mut until) = (Vec::new(), None, deadline);
-    // A future that does not answer in time is dropped with the others that are left.
-    while let Ok(Some((observation, stream))) = timeout_at(until, running.next()).await {
-        if first.is_none() && stream.is_some() {
-            (first, until) = (stream, deadline.min(patience.max(Deadline::now())));
+/// Attempts at every address side by side: the first that connects is climbed at once, and each is observed to its end.
+#[derive(Debug)]
+pub struct Attempts {
+    running: JoinSet<(usize, TcpObservation, Option<TcpStream>)>,
+    seen: Vec<Option<TcpObservation>>,
+    to: Vec<SocketAddr>,
+    started: Instant,
+}
+
+impl Attempts {
+    /// Sends a SYN to each address.
+    pub fn start(addresses: &[IpAddr], port: u16, deadline: Deadline) -> Self {
+        let to: Vec<SocketAddr> = addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let mut running = JoinSet::new();
+        for (index, to) in to.iter().copied().enumerate() {
+            running.spawn(async move {
+                let (observation, stream) = connect(to, deadline).await;
+                (index, observation, stream)
+            });
         }
-        ended.push(observation);
+        Self { running, seen: vec![None; to.len()], to, started: Instant::now() }
     }
-    drop(running);
-    let silent =
-        |ip: &IpAddr| TcpObservation { address: *ip, port, outcome: TcpOutcome::TimedOut, ms: millis(started) };
-    let of = |ip: &IpAddr| ended.iter().find(|seen| seen.address == *ip).cloned().unwrap_or_else(|| silent(ip));
-    (addresses.iter().map(of).collect(), first)
+
+    /// The first connection that stands; `None` when none came to stand.
+    pub async fn first(&mut self) -> Option<TcpStream> {
+        while let Some(ended) = self.running.join_next().await {
+            let stream = self.note(ended);
+            if stream.is_some() {
+                return stream;
+            }
+        }
+        None
+    }
+
+    /// Every address's outcome, in order, after a last wait for the stragglers.
+    pub async fn outcomes(mut self) -> Vec<TcpObservation> {
+        let patience = Deadline::from_std(self.started) + STRAGGLERS;
+        while let Ok(Some(ended)) = timeout_at(patience, self.running.join_next()).await {
+            self.note(ended);
+        }
+        self.so_far()
+    }
+
+    /// Every address's outcome, in order; one that still waits counts as silent.
+    pub fn so_far(&self) -> Vec<TcpObservation> {
+        let silent = |to: &SocketAddr| TcpObservation {
+            address: to.ip(),
+            port: to.port(),
+            outcome: TcpOutcome::TimedOut,
+            ms: millis(self.started),
+        };
+        self.seen.iter().zip(&self.to).map(|(seen, to)| seen.clone().unwrap_or_else(|| silent(to))).collect()
+    }
+
+    fn note(&mut self, ended: Result<(usize, TcpObservation, Option<TcpStream>), JoinError>) -> Option<TcpStream> {
+        let (index, observation, stream) = ended.ok()?;
+        if let Some(place) = self.seen.get_mut(index) {
+            *place = Some(observation);
+        }
+        stream
+    }
 }
 
 /// Connects to one address.
@@ -106,6 +143,7 @@ mod tests {
         assert_eq!(connect(to, deadline).await.0.outcome, TcpOutcome::Refused);
         assert!(connect_small(to, deadline).await.is_none());
     }
+
     /// A full queue of a listener swallows SYNs, as a firewall does (Linux, tcp_abort_on_overflow off).
     #[cfg(target_os = "linux")]
     #[tokio::test]
@@ -118,10 +156,12 @@ mod tests {
         let full = std::net::TcpStream::connect(("127.0.0.2", port)).unwrap();
         let addresses = ["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()];
         // Without an end to its patience this would take an hour.
-        let (seen, stream) = connect_all(&addresses, port, Deadline::now() + Duration::from_secs(3600)).await;
+        let mut attempts = Attempts::start(&addresses, port, Deadline::now() + Duration::from_secs(3600));
+        let stream = attempts.first().await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap().ip(), addresses[1]);
+        let seen = attempts.outcomes().await;
         assert_eq!(seen[0].outcome, TcpOutcome::TimedOut);
         assert_eq!((seen[1].address, &seen[1].outcome), (addresses[1], &TcpOutcome::Connected));
-        assert_eq!(stream.unwrap().peer_addr().unwrap().ip(), addresses[1]);
         drop(full);
     }
 }

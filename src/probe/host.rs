@@ -54,6 +54,12 @@ impl System {
         self.hosts.get(name).cloned().unwrap_or_default()
     }
 
+    /// Pins a name, as a line of the hosts file does.
+    #[cfg(test)]
+    pub(super) fn pin(&mut self, name: &Fqdn, ip: IpAddr) {
+        self.hosts.entry(name.clone()).or_default().push(ip);
+    }
+
     /// The entries of the hosts file that concern registries or the cloud's endpoints.
     fn relevant_hosts(&self, request: &ProbeRequest) -> BTreeMap<Fqdn, Vec<IpAddr>> {
         let cloud = &request.cloud;

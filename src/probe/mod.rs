@@ -91,7 +91,7 @@ pub async fn run_recorded(
         proxy: &proxy,
         trust: trust.as_ref().map_err(|e| with_cause(e)),
         observer,
-        rung: request.timeout.mul_f64(0.45),
+        patience: request.timeout.mul_f64(0.4),
     };
     tokio::join!(
         login(request, &climber, &request.login_server, tokens, deadline, recorder),

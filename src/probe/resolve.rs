@@ -5,12 +5,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant as Deadline, timeout, timeout_at};
 
 use super::host::{NameServer, System};
@@ -19,22 +18,116 @@ use crate::facts::dns::{Address, Alias, DnsAnswer, DnsObservation, DnsOutcome, S
 
 /// After this long without an answer a query is sent once more, as the C library's resolver does (5 s there).
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Once one server has said something about the name, the others get this long in all, which is time for a second
-/// query. A dead server must not hold up what a live one shows; programs on this host wait for it longer.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// Aliases followed before a chain is taken for a loop.
 const MAX_ALIASES: usize = 16;
 
-/// Resolves a name as programs on this host do, and asks every server by itself.
+/// After a server has answered, those that stand before it, and the rest, get this long: a lost query is sent again.
+const STRAGGLERS: Duration = Duration::from_millis(1500);
+
+/// A name that is being asked for, of every server at once.
 ///
-/// `answer` follows the system: the hosts file first, then the first server in order that says
-/// something about the name; a server that fails is passed over.
-pub async fn resolve(system: &System, name: &Fqdn, deadline: Deadline) -> DnsObservation {
-    let started = Instant::now();
-    let hosts_file = system.pinned(name);
-    let servers = ask_all(&system.servers, name, deadline).await;
-    let answer = if hosts_file.is_empty() { decisive(&servers) } else { pinned_answer(&hosts_file) };
-    DnsObservation { name: name.clone(), hosts_file, answer, servers, ms: millis(started) }
+/// The answer is what programs on this host would use: the hosts file first, then the first server in order that says
+/// something about the name; a server that fails, or is silent while another answers, is passed over.
+#[derive(Debug)]
+pub struct Asking {
+    name: Fqdn,
+    pinned: Vec<IpAddr>,
+    servers: Vec<(NameServer, Option<ServerAnswer>)>,
+    running: JoinSet<(usize, ServerAnswer)>,
+    started: Instant,
+    decided: Option<(DnsAnswer, f64)>,
+}
+
+impl Asking {
+    /// Sends the queries.
+    pub fn start(system: &System, name: &Fqdn, deadline: Deadline) -> Self {
+        let mut running = JoinSet::new();
+        for (index, server) in system.servers.iter().cloned().enumerate() {
+            let name = name.clone();
+            running.spawn(async move { (index, ask(&server, &name, deadline).await) });
+        }
+        Self {
+            name: name.clone(),
+            pinned: system.pinned(name),
+            servers: system.servers.iter().map(|server| (server.clone(), None)).collect(),
+            running,
+            started: Instant::now(),
+            decided: None,
+        }
+    }
+
+    /// What a program on this host would use, as soon as that is certain; the other servers go on being asked.
+    pub async fn decide(&mut self) -> DnsAnswer {
+        let answer = if self.pinned.is_empty() { self.decisive().await } else { pinned_answer(&self.pinned) };
+        self.decided = Some((answer.clone(), millis(self.started)));
+        answer
+    }
+
+    async fn decisive(&mut self) -> DnsAnswer {
+        let patience = Deadline::from_std(self.started) + STRAGGLERS;
+        loop {
+            if let Some(answer) = decided(self.servers.iter().map(|(_, said)| said.as_ref().map(|s| &s.answer))) {
+                return answer.clone();
+            }
+            let later = self.servers.iter().find_map(|(_, said)| said.as_ref().filter(|s| says(&s.answer)));
+            let ended = match later {
+                None => self.running.join_next().await,
+                Some(later) => match timeout_at(patience, self.running.join_next()).await {
+                    Ok(ended) => ended,
+                    Err(_) => return later.answer.clone(),
+                },
+            };
+            match ended {
+                Some(ended) => self.note(ended),
+                None => return self.first_failure(),
+            }
+        }
+    }
+
+    fn first_failure(&self) -> DnsAnswer {
+        let first = self.servers.iter().find_map(|(_, said)| said.as_ref());
+        first.map_or_else(
+            || failed(DnsOutcome::Unreachable("no name server is configured".to_owned())),
+            |said| said.answer.clone(),
+        )
+    }
+
+    fn note(&mut self, ended: Result<(usize, ServerAnswer), JoinError>) {
+        if let Ok((index, said)) = ended
+            && let Some((_, place)) = self.servers.get_mut(index)
+        {
+            *place = Some(said);
+        }
+    }
+
+    /// Every server's answer besides the one decided on, after a last wait for the stragglers.
+    pub async fn outcome(mut self) -> DnsObservation {
+        let patience = Deadline::from_std(self.started) + STRAGGLERS;
+        while let Ok(Some(ended)) = timeout_at(patience, self.running.join_next()).await {
+            self.note(ended);
+        }
+        let waited = millis(self.started);
+        let (answer, ms) = self.decided.unwrap_or_else(|| (failed(DnsOutcome::TimedOut), waited));
+        let silent = |server: NameServer| ServerAnswer {
+            server: server.address,
+            source: server.source,
+            transport: "udp".to_owned(),
+            answer: failed(DnsOutcome::TimedOut),
+            ms: waited,
+        };
+        let servers = self.servers.into_iter().map(|(server, said)| said.unwrap_or_else(|| silent(server))).collect();
+        DnsObservation { name: self.name, hosts_file: self.pinned, answer, servers, ms }
+    }
+}
+
+/// The answer that counts, if that is certain yet: the first, in order, of a server that says something, where all
+/// before it have failed.
+fn decided<'a>(mut servers: impl Iterator<Item = Option<&'a DnsAnswer>>) -> Option<&'a DnsAnswer> {
+    servers.find(|said| said.is_none_or(says)).flatten()
+}
+
+fn says(answer: &DnsAnswer) -> bool {
+    !answer.outcome.is_server_fault()
 }
 
 /// Milliseconds since an instant.
@@ -47,43 +140,8 @@ fn pinned_answer(pinned: &[IpAddr]) -> DnsAnswer {
     DnsAnswer { outcome: DnsOutcome::Resolved, chain: Vec::new(), addresses }
 }
 
-/// The first answer that is not a server's fault; failing that, the first.
-fn decisive(servers: &[ServerAnswer]) -> DnsAnswer {
-    let said = servers.iter().map(|s| &s.answer).find(|a| !a.outcome.is_server_fault());
-    said.or_else(|| servers.first().map(|s| &s.answer))
-        .cloned()
-        .unwrap_or_else(|| failed(DnsOutcome::Unreachable("no name server is configured".to_owned())))
-}
-
 fn failed(outcome: DnsOutcome) -> DnsAnswer {
     DnsAnswer { outcome, chain: Vec::new(), addresses: Vec::new() }
-}
-
-/// Asks all servers side by side; gives their answers in the order of the servers. One that has not answered when
-/// [`PATIENCE`] ends counts as silent.
-async fn ask_all(servers: &[NameServer], name: &Fqdn, deadline: Deadline) -> Vec<ServerAnswer> {
-    let (started, patience) = (Instant::now(), Deadline::now() + PATIENCE);
-    let one = async |(at, server)| (at, ask(server, name, deadline).await);
-    let mut running: FuturesUnordered<_> = servers.iter().enumerate().map(one).collect();
-    let (mut ended, mut until) = (Vec::new(), deadline);
-    while let Ok(Some((at, answer))) = timeout_at(until, running.next()).await {
-        if !answer.answer.outcome.is_server_fault() {
-            until = until.min(patience.max(Deadline::now()));
-        }
-        ended.push((at, answer));
-    }
-    drop(running);
-    let silent = |server: &NameServer| ServerAnswer {
-        server: server.address,
-        source: server.source.clone(),
-        transport: "udp".to_owned(),
-        answer: failed(DnsOutcome::TimedOut),
-        ms: millis(started),
-    };
-    let of = |(at, server): (usize, &NameServer)| {
-        ended.iter().find(|(index, _)| *index == at).map_or_else(|| silent(server), |(_, answer)| answer.clone())
-    };
-    servers.iter().enumerate().map(of).collect()
 }
 
 async fn ask(server: &NameServer, name: &Fqdn, deadline: Deadline) -> ServerAnswer {
@@ -215,15 +273,47 @@ fn outcome(code: ResponseCode, has_address: bool) -> DnsOutcome {
 mod tests {
     use super::*;
 
-    fn server(socket: &UdpSocket) -> NameServer {
-        NameServer { address: socket.local_addr().unwrap(), source: "test".to_owned() }
+    fn answer(outcome: DnsOutcome) -> DnsAnswer {
+        failed(outcome)
+    }
+
+    #[test]
+    fn the_first_server_that_says_something_decides_and_only_failures_are_passed_over() {
+        let (yes, no, fault) =
+            (answer(DnsOutcome::Resolved), answer(DnsOutcome::NameNotFound), answer(DnsOutcome::ServerFailure));
+        assert_eq!(decided([Some(&no), Some(&yes)].into_iter()), Some(&no));
+        assert_eq!(decided([Some(&fault), Some(&yes), None].into_iter()), Some(&yes));
+        assert_eq!(decided([None, Some(&yes)].into_iter()), None);
+        assert_eq!(decided([Some(&fault), Some(&fault)].into_iter()), None);
+    }
+
+    /// A server on loopback that answers nothing, as long as the socket lives.
+    fn silent() -> (std::net::UdpSocket, NameServer) {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, NameServer { address, source: "test".to_owned() })
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_reported_as_silent_and_the_hosts_file_does_not_wait_for_it() {
+        let (_socket, server) = silent();
+        let mut system = System::default();
+        system.servers.push(server);
+        let name: Fqdn = "myreg.azurecr.io".parse().unwrap();
+        system.pin(&name, "10.0.0.9".parse().unwrap());
+        let mut asking = Asking::start(&system, &name, Deadline::now() + Duration::from_secs(60));
+        let ips: Vec<IpAddr> = asking.decide().await.ips().collect();
+        assert_eq!(ips, ["10.0.0.9".parse::<IpAddr>().unwrap()]);
+        assert!(asking.servers.iter().all(|(_, said)| said.is_none()));
+        let seen = asking.outcome().await;
+        assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
     }
 
     #[tokio::test]
     async fn a_silent_server_does_not_hold_up_one_that_answers() {
-        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (_socket, silent) = silent();
         let answering = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let servers = vec![server(&silent), server(&answering)];
+        let address = answering.local_addr().unwrap();
         tokio::spawn(async move {
             let mut buffer = [0u8; 512];
             while let Ok((length, from)) = answering.recv_from(&mut buffer).await {
@@ -233,11 +323,12 @@ mod tests {
             }
         });
         let mut system = System::default();
-        system.servers = servers;
+        system.servers = vec![silent, NameServer { address, source: "test".to_owned() }];
         // Without an end to its patience this would take an hour.
         let deadline = Deadline::now() + Duration::from_secs(3600);
-        let seen = resolve(&system, &"myreg.azurecr.io".parse().unwrap(), deadline).await;
-        assert_eq!(seen.answer.outcome, DnsOutcome::NameNotFound);
+        let mut asking = Asking::start(&system, &"myreg.azurecr.io".parse().unwrap(), deadline);
+        assert_eq!(asking.decide().await.outcome, DnsOutcome::NameNotFound);
+        let seen = asking.outcome().await;
         assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
         assert_eq!(seen.servers[1].answer.outcome, DnsOutcome::NameNotFound);
     }

@@ -15,11 +15,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-use super::connect::connect_all;
+use super::connect::Attempts;
 use super::excerpt;
 use super::host::System;
 use super::proxy::{ProxyConfig, without_credentials};
-use super::resolve::{millis, resolve};
+use super::resolve::{Asking, millis};
 use crate::facts::Fqdn;
 use crate::facts::dns::DnsOutcome;
 use crate::facts::probe::{ProxyObservation, ProxyOutcome, TcpOutcome};
@@ -105,10 +105,11 @@ async fn open(
                 seen.outcome = ProxyOutcome::NameNotResolved;
                 return None;
             };
-            let dns = resolve(system, &name, deadline).await;
-            let ips: Vec<_> = dns.answer.ips().collect();
-            let resolved = dns.answer.outcome == DnsOutcome::Resolved;
-            seen.dns = Some(dns);
+            let mut asking = Asking::start(system, &name, deadline);
+            let answer = asking.decide().await;
+            let ips: Vec<_> = answer.ips().collect();
+            let resolved = answer.outcome == DnsOutcome::Resolved;
+            seen.dns = Some(asking.outcome().await);
             if !resolved {
                 seen.outcome = ProxyOutcome::NameNotResolved;
                 return None;
@@ -116,7 +117,9 @@ async fn open(
             ips
         }
     };
-    let (tries, stream) = connect_all(&addresses, url.port_or_known_default().unwrap_or(80), deadline).await;
+    let mut attempts = Attempts::start(&addresses, url.port_or_known_default().unwrap_or(80), deadline);
+    let stream = attempts.first().await;
+    let tries = attempts.outcomes().await;
     let all_silent = tries.iter().all(|t| t.outcome == TcpOutcome::TimedOut);
     seen.tcp = tries;
     let Some(stream) = stream else {
