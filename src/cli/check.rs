@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
 use crate::facts::endpoints::endpoints;
 use crate::facts::vantage::AzureVm;
-use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Secret};
+use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Report, Secret};
 use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
@@ -29,6 +29,31 @@ use super::target::{Aim, aim};
 pub(super) const MAX_IN_FLIGHT: usize = 16;
 
 pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
+    let Diagnosis { config, probe, report, interrupted } = diagnose(arguments, output).await?;
+    output.report(&report, |style| report::table(&report, style))?;
+    let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config));
+    save_both(arguments.save.as_deref(), config, probe, output)?;
+    Ok(if interrupted { Outcome::Interrupted } else { outcome })
+}
+
+/// Both halves, and what they say together.
+pub(super) struct Diagnosis {
+    /// What ARM said.
+    pub(super) config: ConfigFacts,
+    /// What this client met.
+    pub(super) probe: ProbeFacts,
+    /// Both joined.
+    pub(super) report: Report,
+    /// Whether Ctrl-C broke it off.
+    pub(super) interrupted: bool,
+}
+
+/// Reads and looks side by side, and joins what is known then.
+pub(super) async fn diagnose(arguments: &CheckArguments, output: &Output) -> Result<Diagnosis, Failure> {
+    Box::pin(both_halves(arguments, output)).await
+}
+
+async fn both_halves(arguments: &CheckArguments, output: &Output) -> Result<Diagnosis, Failure> {
     let asked = arguments.registry.name.as_deref().ok_or(Failure::Missing("check needs a registry: --name NAME"))?;
     let aim = aim(asked, arguments.registry.cloud.as_deref())?;
     let session = session(arguments, &aim.cloud)?;
@@ -52,9 +77,9 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
         }
     };
     live.clear();
-    let outcome = tell(arguments, &config, &probe, output)?;
-    save_both(arguments.save.as_deref(), config, probe, output)?;
-    Ok(if interrupted { Outcome::Interrupted } else { outcome })
+    let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
+    let report = reconcile(&config, std::slice::from_ref(&probe), &options);
+    Ok(Diagnosis { config, probe, report, interrupted })
 }
 
 fn session(arguments: &CheckArguments, cloud: &Cloud) -> Result<Option<Session>, Failure> {
@@ -63,18 +88,6 @@ fn session(arguments: &CheckArguments, cloud: &Cloud) -> Result<Option<Session>,
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     Ok((!arguments.no_sign_in).then_some(session))
-}
-
-fn tell(
-    arguments: &CheckArguments,
-    config: &ConfigFacts,
-    probe: &ProbeFacts,
-    output: &Output,
-) -> Result<Outcome, Failure> {
-    let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
-    let report = reconcile(config, std::slice::from_ref(probe), &options);
-    output.report(&report, |style| report::table(&report, style))?;
-    Ok(Outcome::of(&report, arguments.verdict.fail_on, decided(config)))
 }
 
 /// The configuration, once for all who wait for it.

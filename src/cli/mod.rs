@@ -3,6 +3,7 @@
 pub mod args;
 pub mod audit;
 mod check;
+pub mod check_health;
 mod config;
 pub mod endpoints;
 mod exit;
@@ -39,6 +40,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let output = output::Output::of(&arguments.global)?;
     match &arguments.command {
         Command::Check(check) => block_on(check::run(check, &output))?,
+        Command::CheckHealth(health) => block_on(check_health::run(health, &output))?,
         Command::Config(config) => block_on(config::run(config, &output))?,
         Command::Probe(probe) => block_on(probe::run(probe, &output))?,
         Command::Reconcile(reconcile) => reconcile::run(reconcile, &output),

@@ -95,6 +95,26 @@ impl Output {
         }
     }
 
+    /// Says lines on standard error as an error, however quiet.
+    #[expect(clippy::unused_self, reason = "the one way to standard error, beside `note`")]
+    pub(super) fn error(&self, lines: &str) {
+        let clean: Vec<_> = lines.split('\n').map(report::terminal::sanitise).collect();
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
+    }
+
+    /// As [`Output::error`], unless only errors are wanted.
+    pub(super) fn lines(&self, lines: &str) {
+        if !self.quiet {
+            self.error(lines);
+        }
+    }
+
+    /// Whether a program reads the result.
+    pub(super) fn is_document(&self) -> bool {
+        self.query.is_some() || !matches!(self.format, Format::Table | Format::None)
+    }
+
     fn queried(&self, document: Value) -> Result<Value, Failure> {
         let Some(query) = &self.query else { return Ok(document) };
         let result = query.search(&document).map_err(|e| Failure::QueryRun(one_line(&e)))?;

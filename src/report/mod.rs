@@ -7,6 +7,7 @@ pub mod allow;
 mod document;
 mod export;
 mod grid;
+pub mod health;
 pub mod ladder;
 pub mod logins;
 mod stance;

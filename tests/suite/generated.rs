@@ -62,6 +62,7 @@ fn reports_and_snapshots_follow_the_checked_in_schemas() {
 /// The commands in the order of the help text.
 const COMMANDS: &[&str] = &[
     "check",
+    "check-health",
     "config",
     "probe",
     "reconcile",

@@ -29,6 +29,8 @@ pub struct Arguments {
 pub enum Command {
     /// Diagnose one registry from here: read its configuration, probe its endpoints, name the root cause.
     Check(Box<CheckArguments>),
+    /// Drop-in for `az acr check-health`: its flags, its order, its error codes.
+    CheckHealth(Box<super::check_health::CheckHealthArguments>),
     /// Read the network configuration of one registry or of a subscription, and what is wrong with it.
     Config(Box<ConfigArguments>),
     /// Look from this client alone.

@@ -63,6 +63,9 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
     for said in expect.says.iter().filter(|s| !ran.stdout.contains(*s)) {
         wrong.push(format!("{said:?} is not said"));
     }
+    for said in expect.warns.iter().filter(|s| !ran.stderr.contains(*s)) {
+        wrong.push(format!("{said:?} is not said on standard error"));
+    }
     let of_report =
         !expect.root_cause.is_empty() || expect.quiet || expect.verdict.is_some() || !expect.found.is_empty();
     if !of_report && expect.must_not.is_empty() {

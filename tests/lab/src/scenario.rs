@@ -252,6 +252,8 @@ pub struct Expect {
     pub quiet: bool,
     /// Texts that the report must hold.
     pub says: Vec<String>,
+    /// Texts that standard error must hold.
+    pub warns: Vec<String>,
     /// All requests to the registry's hosts, as `METHOD host path`, each as often as it is made, in any order.
     pub registry_requests: Option<Vec<String>>,
     /// All paths that ARM is asked for, each as often as it is, in any order; `{registry}` and `{net}` stand for the

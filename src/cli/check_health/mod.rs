@@ -1,0 +1,143 @@
+//! `check-health`: the flags, the order, the error titles and the exit status of `az acr check-health`.
+//!
+//! The registry is diagnosed as `check` does it; what az would say of it goes to standard error, and below each error
+//! stands the finding that says why. `-o json` prints the report besides.
+
+mod teller;
+mod tools;
+
+use clap::{Args, Parser};
+
+use crate::facts::image::ImageReference;
+use crate::facts::{ConfigFacts, ResourceId};
+use crate::report;
+use crate::report::health::{HealthError, HealthLine, private_routing, registry_lines};
+
+use super::args::{Arguments, CheckArguments, Command, RegistryArguments};
+use super::check::{Diagnosis, diagnose};
+use super::exit::{Failure, Outcome};
+use super::output::Output;
+use teller::Teller;
+
+/// `check-health`.
+#[derive(Debug, Args)]
+#[command(after_help = "Drop-in for `az acr check-health`: see docs/check-health.md.\n\nExample:\n  \
+    acr-doctor check-health -n contosoapps --ignore-errors --yes")]
+pub struct CheckHealthArguments {
+    /// The registry.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+    /// Go on after an error; the exit status is then 0.
+    #[arg(long)]
+    pub ignore_errors: bool,
+    /// A repository whose access token is tried.
+    #[arg(long, value_name = "REPOSITORY")]
+    pub repository: Option<ImageReference>,
+    /// The virtual network, by name or id, whose private endpoint the registry's names must lead to.
+    #[arg(long, value_name = "VNET")]
+    pub vnet: Option<String>,
+    /// Do not ask before pulling the sample image.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+pub(super) async fn run(arguments: &CheckHealthArguments, output: &Output) -> Result<Outcome, Failure> {
+    let teller = Teller::new(output, arguments.ignore_errors);
+    let in_cloud_shell = std::env::var_os("ACC_CLOUD").is_some_and(|value| !value.is_empty());
+    if in_cloud_shell {
+        teller.note("Environment checks are not supported in Azure Cloud Shell.");
+    } else {
+        for line in tools::container(arguments.yes).await {
+            if teller.stops_at(&line, &[]) {
+                return Ok(Outcome::Findings);
+            }
+        }
+        teller.note(&format!("acr-doctor version: {}", env!("CARGO_PKG_VERSION")));
+    }
+    if registry(arguments, output, &teller).await? {
+        return Ok(Outcome::Findings);
+    }
+    if !in_cloud_shell {
+        for line in tools::helm().await {
+            if teller.stops_at(&line, &[]) {
+                return Ok(Outcome::Findings);
+            }
+        }
+    }
+    teller.note("\nPlease refer to https://aka.ms/acr/health-check for more information.");
+    Ok(Outcome::Healthy)
+}
+
+/// The registry's own lines; whether one of them ends the check.
+async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Teller<'_>) -> Result<bool, Failure> {
+    let Some(name) = &arguments.registry.name else {
+        teller.note("Registry name must be provided to check connectivity.");
+        return Ok(arguments.vnet.is_some()
+            && teller.ends(&HealthError {
+                title: None,
+                text: "Registry name must be provided to verify DNS routings of its private endpoints".to_owned(),
+            }));
+    };
+    let check = as_check(arguments, name)?;
+    let Diagnosis { config, probe, report, .. } = diagnose(&check, output).await?;
+    if output.is_document() {
+        output.report(&report, |style| report::table(&report, style))?;
+    }
+    let findings: Vec<_> = report.registries.iter().flat_map(|r| &r.findings).filter(|f| f.root_cause).collect();
+    let repository = arguments.repository.as_ref().map(|image| image.repository().to_owned());
+    for line in registry_lines(&config, &probe, &report, repository.as_deref()) {
+        if teller.stops_at(&line, &findings) {
+            return Ok(true);
+        }
+    }
+    let Some(vnet) = &arguments.vnet else { return Ok(false) };
+    for line in routing(&config, &probe, vnet) {
+        // As az: what `--vnet` finds ends the check, whatever `--ignore-errors` says.
+        if let HealthLine::Failed(error) = &line {
+            return Ok(teller.ends(error));
+        }
+        teller.stops_at(&line, &findings);
+    }
+    Ok(false)
+}
+
+fn routing(config: &ConfigFacts, probe: &crate::facts::ProbeFacts, vnet: &str) -> Vec<HealthLine> {
+    let fails = |text: String| vec![HealthLine::Failed(HealthError { title: None, text })];
+    let Some(registry) = config.registries.first() else {
+        return fails("The registry's configuration could not be read, which --vnet needs.".to_owned());
+    };
+    let id = if vnet.starts_with('/') {
+        vnet.parse()
+    } else {
+        let group = registry.id.resource_group().unwrap_or_default();
+        let subscription = registry.id.subscription();
+        format!(
+            "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/virtualNetworks/{vnet}"
+        )
+        .parse()
+    };
+    match id {
+        Ok(id) if ResourceId::virtual_network(&id).is_some_and(|network| network == id) => {
+            private_routing(registry, probe, &id)
+        }
+        _ => fails(format!("\"{vnet}\" is not a valid resource id of a virtual network")),
+    }
+}
+
+/// The same question to `check`, with clap's own defaults.
+fn as_check(arguments: &CheckHealthArguments, name: &str) -> Result<Box<CheckArguments>, Failure> {
+    let registry = &arguments.registry;
+    let mut words = vec!["acr-doctor".to_owned(), "check".to_owned(), format!("--name={name}")];
+    let options = [
+        ("subscription", registry.subscription.clone()),
+        ("resource-group", registry.resource_group.clone()),
+        ("tenant", registry.tenant.clone()),
+        ("cloud", registry.cloud.clone()),
+        ("image", arguments.repository.as_ref().map(ToString::to_string)),
+    ];
+    words.extend(options.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?))));
+    match Arguments::try_parse_from(words).map(|parsed| parsed.command) {
+        Ok(Command::Check(check)) => Ok(check),
+        _ => Err(Failure::Missing("check-health cannot pass these arguments on to check")),
+    }
+}
