@@ -25,7 +25,7 @@ fn set(codes: &[String]) -> BTreeSet<String> {
 }
 
 /// What is wrong with a case, if anything.
-fn complaint(fixture: &Fixture) -> Option<String> {
+pub(crate) fn complaint(fixture: &Fixture) -> Option<String> {
     let report = fixture.report();
     let findings: Vec<&Finding> = report.registries.iter().flat_map(|r| &r.findings).collect();
     let found = codes(findings.iter().copied());
@@ -41,6 +41,13 @@ fn complaint(fixture: &Fixture) -> Option<String> {
         if roots != set(wanted) {
             return Some(format!("expected the root cause {wanted:?}, found {roots:?}"));
         }
+    }
+    let unknowns: Vec<_> = report.registries.iter().flat_map(|r| &r.unknowns).collect();
+    let listed = |wanted: &str| {
+        unknowns.iter().any(|u| u.fact.contains(wanted) || u.needs.as_deref().is_some_and(|n| n.contains(wanted)))
+    };
+    if let Some(missing) = fixture.unknowns.iter().find(|u| !listed(u)) {
+        return Some(format!("'{missing}' is not listed as unknown: {unknowns:?}"));
     }
     for finding in findings {
         let code = finding.code.as_str();

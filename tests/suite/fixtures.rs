@@ -5,18 +5,20 @@
 //! | key | meaning |
 //! |---|---|
 //! | `name`, `world` | a sentence; a file of tests/worlds without `.json` |
+//! | `faults` | list of `"CODE: NAME"`: what other cases change in their worlds, laid on this one |
 //! | `config`, `probe` | JSON merge patch of that half (`probe = false`: nobody probed) |
 //! | `registry` | merge patch of /config/registries/0 (`registry = false`: it was not read) |
 //! | `login`, `data`, `replica` | merge patch of /probe/endpoints/0, 1, 2 |
 //! | `authority`, `arm` | merge patch of /probe/controls/0, 1 |
 //! | `set` | table: JSON pointer of the world = value (`/-` appends to an array; `"NULL"` is null) |
 //! | `remove` | list of JSON pointers |
-//! | `unknown` | list of JSON pointers that become `{ unknown = { why = "not allowed" } }` |
+//! | `unknown` | list of JSON pointers that become `{ unknown = { why = "not allowed" } }`; `"POINTER needs ACTION"` |
 //! | `meets` | list of `"<endpoint> <event> [argument]"`; what the client meets at an endpoint |
 //! | `options` | `audit`, `used_by` |
 //! | `expect`, `root_cause` | exact sets of codes; `root_cause` may be left out |
 //! | `confidence` | table: code = `certain`, `likely` or `possible` |
 //! | `severity` | table: code = `error`, `warning` or `info` |
+//! | `unknowns` | what the report must list as unknown: parts of a fact's name or of what it needs |
 //!
 //! `<endpoint>`: `login`, `data`, `replica`, `authority`, `arm`, `all` (every registry endpoint), `controls`.
 //! `<event>`: `dns OUTCOME` (nameNotFound, timedOut, serverFailure, …), `resolves ADDRESS` (the connection too),
@@ -31,7 +33,7 @@ use time::macros::datetime;
 
 use std::collections::BTreeMap;
 
-use crate::golden;
+use crate::{document, golden};
 
 /// A case of a fixture file.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +41,8 @@ use crate::golden;
 pub(crate) struct Fixture {
     pub(crate) name: String,
     pub(crate) world: String,
+    #[serde(default)]
+    faults: Vec<String>,
     config: Option<Value>,
     probe: Option<Value>,
     registry: Option<Value>,
@@ -63,6 +67,8 @@ pub(crate) struct Fixture {
     pub(crate) confidence: BTreeMap<String, Confidence>,
     #[serde(default)]
     pub(crate) severity: BTreeMap<String, Severity>,
+    #[serde(default)]
+    pub(crate) unknowns: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -83,20 +89,28 @@ pub(crate) struct FixtureFile {
 
 /// Every fixture file.
 pub(crate) fn all() -> Vec<FixtureFile> {
+    let code = |path: &str| path.trim_start_matches("tests/rules/").trim_end_matches(".toml").to_owned();
+    let files = golden::files("tests/rules", "toml").into_iter();
+    files.map(|path| FixtureFile { code: code(&path), cases: read(&path) }).collect()
+}
+
+/// The cases of one file.
+pub(crate) fn read(path: &str) -> Vec<Fixture> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
         case: Vec<Fixture>,
     }
-    golden::files("tests/rules", "toml")
-        .into_iter()
-        .map(|path| {
-            let text = std::fs::read_to_string(golden::path(&path)).expect("the fixture can be read");
-            let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
-            let code = path.trim_start_matches("tests/rules/").trim_end_matches(".toml").to_owned();
-            FixtureFile { code, cases: file.case }
-        })
-        .collect()
+    let text = std::fs::read_to_string(golden::path(path)).expect("the fixture can be read");
+    toml::from_str::<File>(&text).unwrap_or_else(|error| panic!("{path}: {error}")).case
+}
+
+/// What another case changes in its own world: `"CODE: NAME"`.
+fn fault(reference: &str) -> Vec<document::Change> {
+    let (code, name) = reference.split_once(": ").unwrap_or_else(|| panic!("'{reference}' is no CODE: NAME"));
+    let cases = read(&format!("tests/rules/{code}.toml"));
+    let case = cases.iter().find(|c| c.name == name).unwrap_or_else(|| panic!("{code} has no case '{name}'"));
+    document::changes(&world(&case.world), &case.changed_world())
 }
 
 /// A world as it stands in its file: `{ "config": …, "probe": … }`.
@@ -122,6 +136,9 @@ impl Fixture {
     /// The world of this case, changed.
     pub(crate) fn changed_world(&self) -> Value {
         let mut world = world(&self.world);
+        for reference in &self.faults {
+            document::apply(&mut world, &fault(reference));
+        }
         let patches = [
             ("/config", &self.config),
             ("/probe", &self.probe),
@@ -148,8 +165,10 @@ impl Fixture {
         for pointer in &self.remove {
             self.remove(&mut world, pointer);
         }
-        for pointer in &self.unknown {
-            self.set(&mut world, pointer, json!({ "unknown": { "why": "not allowed" } }));
+        for line in &self.unknown {
+            let (pointer, needs) = line.split_once(" needs ").map_or((line.as_str(), None), |(p, n)| (p, Some(n)));
+            let why = needs.map_or(json!({ "why": "not allowed" }), |n| json!({ "why": "not allowed", "needs": n }));
+            self.set(&mut world, pointer, json!({ "unknown": why }));
         }
         for event in &self.meets {
             self.meet(&mut world, event);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::document::{self, Change};
+use crate::findings::complaint;
 use crate::{fixtures, golden};
 
 /// A fault by itself: what it changes in its world, and the one cause that is named.
@@ -147,4 +148,24 @@ fn two_independent_faults_are_both_named_or_the_mask_is_written_down() {
         }
     }
     assert!(tried >= 500, "only {tried} pairs were tried");
+}
+
+/// The cases of a file of tests/pairs, each of which must hold.
+fn hold(file: &str) -> Vec<fixtures::Fixture> {
+    let cases = fixtures::read(&format!("tests/pairs/{file}.toml"));
+    let names: BTreeSet<&str> = cases.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "two cases of {file} have one name");
+    let wrong: Vec<String> = cases.iter().filter_map(|c| Some(format!("'{}': {}", c.name, complaint(c)?))).collect();
+    assert!(wrong.is_empty(), "tests/pairs/{file}.toml: {}", wrong.join("\n\n"));
+    cases
+}
+
+#[test]
+fn two_faults_at_once_are_both_the_cause() {
+    let cases = hold("two-faults");
+    for case in &cases {
+        let roots = case.root_cause.as_ref().map_or(0, Vec::len);
+        assert!(roots == 2, "'{}' names {roots} causes", case.name);
+    }
+    assert!(cases.len() >= 25, "only {} cases", cases.len());
 }
