@@ -42,7 +42,7 @@ async fn tunnel(lab: &Lab, mut client: TcpStream, source: IpAddr) -> io::Result<
     while let Some(request) = http::read_request(&mut client, source, destination).await? {
         let host = request.path.split(':').next().unwrap_or_default().to_ascii_lowercase();
         let spec = lab.world().proxy.clone().unwrap_or_default();
-        let refusal = refusal(&spec, &request, &host);
+        let refusal = refusal(&spec, &request, &host, lab.world().lets_through(&host));
         let address = dns::resolve(&lab.world(), &host, View::Public).addresses.first().copied();
         let refusal = refusal.or_else(|| address.is_none().then(|| page(503, "ERR_DNS_FAIL", &host)));
         if let Some(refusal) = refusal {
@@ -63,7 +63,7 @@ async fn tunnel(lab: &Lab, mut client: TcpStream, source: IpAddr) -> io::Result<
     Ok(())
 }
 
-fn refusal(spec: &ProxySpec, request: &Request, host: &str) -> Option<Response> {
+fn refusal(spec: &ProxySpec, request: &Request, host: &str, allowed: bool) -> Option<Response> {
     if let Some(credentials) = &spec.credentials {
         let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(credentials));
         if request.headers.get("proxy-authorization") != Some(&wanted) {
@@ -74,7 +74,7 @@ fn refusal(spec: &ProxySpec, request: &Request, host: &str) -> Option<Response> 
             );
         }
     }
-    if any_matches(&spec.deny, host) {
+    if any_matches(&spec.deny, host) && !allowed {
         return Some(page(403, "ERR_ACCESS_DENIED", host));
     }
     any_matches(&spec.cannot_resolve, host).then(|| page(503, "ERR_DNS_FAIL", host))

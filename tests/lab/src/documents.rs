@@ -68,6 +68,12 @@ impl Documents {
         Ok(())
     }
 
+    /// Removes a document and what is below it.
+    pub fn delete(&mut self, id: &str) {
+        let id = id.to_ascii_lowercase();
+        self.by_id.retain(|own, _| *own != id && !own.starts_with(&format!("{id}/")));
+    }
+
     /// Removes a document, or with `id#/pointer` one of its members.
     pub fn remove(&mut self, key: &str) -> Result<(), LabError> {
         let (key, pointer) = key.split_once('#').map_or((key, None), |(k, p)| (k, Some(p)));

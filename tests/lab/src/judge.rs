@@ -31,8 +31,8 @@ pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
             let mut all = judge(&scenario.expect, first);
             if let Some(healed) = healed {
                 let report: Value = serde_json::from_str(&healed.stdout).unwrap_or_default();
-                let left: Vec<String> =
-                    root_causes(&report).into_iter().filter(|c| scenario.expect.root_cause.contains(c)).collect();
+                let before = root_causes(&serde_json::from_str(&first.stdout).unwrap_or_default());
+                let left: Vec<String> = root_causes(&report).into_iter().filter(|c| before.contains(c)).collect();
                 if !left.is_empty() || text(&report, "/registries/0/verdict") == "blocked" {
                     all.push(format!(
                         "the fix does not heal: still {left:?}, verdict {}",

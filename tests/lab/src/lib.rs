@@ -14,6 +14,7 @@ pub mod documents;
 pub mod entra;
 pub mod error;
 pub mod graph;
+pub mod heal;
 pub mod http;
 pub mod imds;
 pub mod judge;

@@ -15,6 +15,13 @@ pub fn ruleset(world: &World) -> String {
     let mut rules =
         String::from("flush ruleset\ntable ip lab {\n chain forward {\n  type filter hook forward priority 0;\n");
     rules.push_str("  ct state established accept\n");
+    let private = reachable_private(world);
+    for address in world.allowed.iter().flat_map(|host| destinations(world, host)) {
+        // A filter that lets packets pass makes no way to where there is none.
+        if !address.starts_with("10.") || private.iter().any(|own| own.to_string() == address) {
+            let _ = writeln!(rules, "  ip daddr {address} tcp dport 443 accept");
+        }
+    }
     let faults = &world.faults.network;
     for (targets, verdict) in [
         (&faults.drop, "drop"),
@@ -32,7 +39,7 @@ pub fn ruleset(world: &World) -> String {
             }
         }
     }
-    let reachable: Vec<String> = reachable_private(world).iter().map(Ipv4Addr::to_string).collect();
+    let reachable: Vec<String> = private.iter().map(Ipv4Addr::to_string).collect();
     if !reachable.is_empty() {
         let _ = writeln!(rules, "  ip daddr {{ {} }} accept", reachable.join(", "));
     }

@@ -40,8 +40,11 @@ pub struct Scenario {
     /// What must come of it.
     #[serde(default)]
     pub expect: Expect,
-    /// The change that mends the world; then the program is run again and must find it healthy.
+    /// What mends the world, where the report has no data for it; then the program is run again and must not find the
+    /// cause. Without this the changes of the report's own first fixes are made.
     pub healed_by: Option<Heal>,
+    /// Why those changes cannot mend this world.
+    pub fix_does_not_heal: Option<String>,
 }
 
 /// What is broken, by layer. Hosts are names, `*`, or the end of a name after `*.`.

@@ -13,7 +13,7 @@ use crate::dns::{self, View};
 use crate::http::{self, Ending, Request, Response};
 use crate::names::Role;
 use crate::scenario::HttpFault;
-use crate::world::{Lab, World};
+use crate::world::Lab;
 use crate::{LabError, arm, entra, imds, registry, tls};
 
 /// Binds everything that Azure serves; call it in Azure's namespace. The servers run until the runtime ends.
@@ -91,7 +91,7 @@ pub fn answer(lab: &Lab, request: &Request) -> Response {
     }
     let (fault, host) = {
         let world = lab.world();
-        (World::fault_of(&world.faults.http, &name), world.host(&name))
+        (world.fault_of(&world.faults.http, &name), world.host(&name))
     };
     if let Some(fault) = fault {
         return faulty(fault);

@@ -15,7 +15,7 @@ use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, backing, base, corporate, server};
+use crate::{LabError, Scenario, backing, base, corporate, heal, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
 const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
@@ -105,18 +105,28 @@ fn hold() -> Result<Option<Outcome>, LabError> {
     std::fs::write("/run/lab/ca.pem", lab.authority.pem()).map_err(LabError::io("write the CA"))?;
     serve(&lab)?;
     let first = run(&lab, &scenario, &order)?;
-    let healed = match &scenario.healed_by {
-        Some(heal) if order.args.is_none() => {
-            lab.heal(heal)?;
-            namespaces::set_rules(&lab.world())?;
-            Some(run(&lab, &scenario, &order)?)
-        }
-        _ => None,
-    };
+    let mended = order.args.is_none() && mend(&lab, &scenario, &first)?;
+    let healed = if mended { Some(run(&lab, &scenario, &order)?) } else { None };
     if order.shell {
         shell(&lab)?;
     }
     Ok(Some(Outcome::Ran { first, healed }))
+}
+
+/// Mends the world as the scenario says, else as the report itself says; whether it was mended.
+fn mend(lab: &Lab, scenario: &Scenario, first: &Ran) -> Result<bool, LabError> {
+    if let Some(heal) = &scenario.healed_by {
+        lab.heal(heal)?;
+    } else {
+        let report = serde_json::from_str(&first.stdout).unwrap_or_default();
+        let changes = heal::changes(&report);
+        if changes.is_empty() || scenario.fix_does_not_heal.is_some() {
+            return Ok(false);
+        }
+        lab.apply(&changes);
+    }
+    namespaces::set_rules(&lab.world())?;
+    Ok(true)
 }
 
 /// Starts the servers on threads of their namespaces and waits until all sockets are bound.

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::server::Acceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::scenario::TlsFault;
-use crate::world::{Lab, World};
+use crate::world::Lab;
 
 /// A fatal `protocol_version` alert, as a server gives that knows TLS 1.0 and 1.1 only.
 const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46];
@@ -20,7 +20,10 @@ pub async fn accept(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<Option<(Tls
     let source = stream.peer_addr()?.ip().to_string();
     let handshake = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
     let name = handshake.client_hello().server_name().unwrap_or_default().to_ascii_lowercase();
-    let fault = World::fault_of(&lab.world().faults.tls, &name);
+    let fault = {
+        let world = lab.world();
+        world.fault_of(&world.faults.tls, &name)
+    };
     lab.note("TLS", &name, "", &source, &fault.map_or_else(|| "ok".to_owned(), |f| format!("{f:?}")));
     match fault {
         Some(TlsFault::Reset) => {

@@ -9,7 +9,7 @@ use crate::authority::Authority;
 use crate::documents::Documents;
 use crate::names::{self, Host};
 use crate::scenario::{ClientSpec, Faults, Heal, ProxySpec, Scenario, matches};
-use crate::{LabError, base};
+use crate::{LabError, base, heal};
 
 /// What is there and what is broken.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct World {
     pub proxy: Option<ProxySpec>,
     /// Whether the client says in which subnet it stands.
     pub in_subnet: bool,
+    /// Hosts that the filters on the way have been told to let through.
+    pub allowed: Vec<String>,
     /// Whether a real registry holds the image.
     pub real_registry: bool,
 }
@@ -64,6 +66,7 @@ impl World {
             client: scenario.client.clone(),
             proxy: scenario.proxy.clone(),
             in_subnet,
+            allowed: Vec::new(),
             real_registry: scenario.real_registry,
         };
         world.change(&scenario.arm, &scenario.remove)?;
@@ -92,6 +95,11 @@ impl World {
         Ok(())
     }
 
+    /// Whether the filters on the way let a host through, whatever they did before.
+    pub fn lets_through(&self, host: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+
     /// All hosts.
     pub fn hosts(&self) -> Vec<Host> {
         names::hosts(&self.documents)
@@ -102,8 +110,11 @@ impl World {
         self.hosts().into_iter().find(|h| h.name.eq_ignore_ascii_case(name))
     }
 
-    /// The fault in a table of host patterns that concerns a host.
-    pub fn fault_of<T: Copy>(table: &std::collections::BTreeMap<String, T>, host: &str) -> Option<T> {
+    /// The fault in a table of host patterns that concerns a host, unless the filters let it through.
+    pub fn fault_of<T: Copy>(&self, table: &std::collections::BTreeMap<String, T>, host: &str) -> Option<T> {
+        if self.lets_through(host) {
+            return None;
+        }
         table.iter().find(|(pattern, _)| matches(pattern, host)).map(|(_, fault)| *fault)
     }
 }
@@ -127,6 +138,14 @@ impl Lab {
     /// Changes the world.
     pub fn heal(&self, heal: &Heal) -> Result<(), LabError> {
         self.world.write().unwrap_or_else(PoisonError::into_inner).heal(heal)
+    }
+
+    /// Does what a report says.
+    pub fn apply(&self, changes: &[serde_json::Value]) {
+        let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            heal::apply(&mut world, change);
+        }
     }
 
     /// Notes what was asked.
