@@ -129,6 +129,12 @@ pub(super) enum Failure {
     /// A document is not one of ARM's.
     #[error(transparent)]
     Document(#[from] crate::config::DocumentError),
+    /// A list of clients with a mistake.
+    #[error(transparent)]
+    Clients(#[from] crate::reconcile::what_if::client::ClientError),
+    /// A change that cannot be tried.
+    #[error(transparent)]
+    Setting(#[from] crate::reconcile::what_if::setting::SettingError),
     /// A snapshot could not be saved.
     #[error("cannot save '{}'", path.display())]
     Save {
@@ -217,6 +223,8 @@ impl Failure {
             | Self::Missing(_)
             | Self::UnknownCode { .. }
             | Self::Document(_)
+            | Self::Clients(_)
+            | Self::Setting(_)
             | Self::Save { .. }
             | Self::Proxy
             | Self::CaFile { .. }

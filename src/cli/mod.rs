@@ -18,6 +18,7 @@ mod reconcile;
 mod shell;
 mod snapshot_file;
 mod target;
+pub mod what_if;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Endpoints(endpoints) => block_on(endpoints::run(endpoints, &output))?,
         Command::Logs(logs) => block_on(logs::run(logs, &output))?,
         Command::Permissions(permissions) => permissions::run(permissions, &output),
+        Command::Whatif(whatif) => block_on(what_if::run(whatif, &output))?,
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man => shell::manual(),
     }

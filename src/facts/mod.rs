@@ -24,6 +24,7 @@ pub mod secret;
 pub mod snapshot;
 pub mod tls;
 pub mod vantage;
+pub mod what_if;
 
 pub use audit::Audit;
 pub use cloud::Cloud;

@@ -204,6 +204,9 @@ fn no_subnet_rules(case: &Case<'_>) -> bool {
 
 /// The address that the registry sees: from its own refusal, from `--egress-ip`, or the subnet's one NAT address.
 fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option<IpAddr> {
+    if let Some(address) = case.place.address {
+        return Some(address);
+    }
     let denied = seen.or(case.login()).and_then(|e| match Symptom::of(e) {
         Symptom::Denied(ip, _) => ip,
         _ => None,

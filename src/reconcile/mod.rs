@@ -17,6 +17,7 @@ pub mod rules;
 pub mod security_rules;
 pub mod symptom;
 pub mod verdict;
+pub mod what_if;
 
 use time::OffsetDateTime;
 

@@ -30,6 +30,8 @@ pub struct Place {
     pub network: Option<ResourceId>,
     /// Whether the place was derived from addresses alone (a guess that may be wrong where ranges overlap).
     pub by_address: bool,
+    /// The address that the registry sees, where the client is one of a list (`whatif`).
+    pub address: Option<IpAddr>,
 }
 
 impl Place {
@@ -43,7 +45,7 @@ impl Place {
             .or_else(|| told(config.client_virtual_network.known()))
             .or_else(|| subnet.as_ref().and_then(ResourceId::virtual_network));
         if subnet.is_some() || network.is_some() {
-            return Self { subnet, network, by_address: false };
+            return Self { subnet, network, by_address: false, address: None };
         }
         let addresses: Vec<IpAddr> = vantage.map(|v| v.addresses.iter().map(IpNet::addr).collect()).unwrap_or_default();
         let here = |nets: &[IpNet]| addresses.iter().any(|a| is_private(*a) && nets.iter().any(|n| n.contains(a)));
@@ -57,7 +59,17 @@ impl Place {
                 here(&network.address_space).then(|| read.id.clone())
             })
         });
-        Self { by_address: subnet.is_some() || network.is_some(), subnet, network }
+        Self { by_address: subnet.is_some() || network.is_some(), subnet, network, address: None }
+    }
+
+    /// The place of a client in a subnet.
+    pub fn in_subnet(id: &ResourceId) -> Self {
+        Self { subnet: Some(id.clone()), network: id.virtual_network(), by_address: false, address: None }
+    }
+
+    /// The place of a client of which only the address that the registry sees is known.
+    pub fn at(address: IpAddr) -> Self {
+        Self { address: Some(address), ..Self::default() }
     }
 
     /// Whether the client's network is `network` or peered with it; `None`: not known.

@@ -14,6 +14,7 @@ mod stance;
 mod table;
 pub mod terminal;
 mod tsv;
+mod what_if;
 
 pub use document::{json, json_lines, yaml};
 pub use export::{csv, html, junit, markdown, sarif};
@@ -22,3 +23,4 @@ pub use stance::stance;
 pub use table::table;
 pub use terminal::Style;
 pub use tsv::{findings_tsv, value_tsv};
+pub use what_if::what_if;

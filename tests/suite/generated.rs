@@ -67,6 +67,7 @@ const COMMANDS: &[&str] = &[
     "probe",
     "reconcile",
     "audit",
+    "whatif",
     "explain",
     "endpoints",
     "logs",

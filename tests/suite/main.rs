@@ -23,3 +23,4 @@ mod report;
 mod rule_pages;
 mod secrets;
 mod snapshots;
+mod what_if;

@@ -47,6 +47,8 @@ pub enum Command {
     Logs(Box<super::logs::LogsArguments>),
     /// Print the smallest role that a diagnosis needs, as `az role definition create` takes it.
     Permissions(super::permissions::PermissionsArguments),
+    /// Say who would be let in and who shut out by a change, before it is made.
+    Whatif(Box<super::what_if::WhatIfArguments>),
     /// Print completions for a shell.
     Completions {
         /// The shell.

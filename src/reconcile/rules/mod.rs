@@ -28,6 +28,7 @@ mod proxy_daemon;
 mod proxy_private;
 mod service;
 mod service_reach;
+pub(super) use service_reach::{Passage, passage};
 mod tls;
 mod tls_handshake;
 mod vnet;

@@ -176,7 +176,7 @@ fn task_fixes(registry: &RegistryConfig, shut: bool, blocked: &[&str]) -> Vec<Fi
 }
 
 /// How a service gets past a registry's network rules (allow-access-trusted-services).
-enum Passage {
+pub(in crate::reconcile) enum Passage {
     /// Never as a trusted service; the words say which way is left.
     Never(&'static str),
     /// As a trusted service, with what it needs besides.
@@ -186,7 +186,7 @@ enum Passage {
 }
 
 /// The documented table: container-registry docs, "allow-access-trusted-services".
-fn passage(kind: &str) -> Passage {
+pub(in crate::reconcile) fn passage(kind: &str) -> Passage {
     match kind.to_ascii_lowercase().replace('_', "-").as_str() {
         "aks" => Passage::OwnNetwork,
         "container-instances" | "aci" => Passage::Trusted("a managed identity with a role to pull"),

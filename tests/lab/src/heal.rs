@@ -20,7 +20,7 @@ pub fn apply(world: &mut World, change: &Value) {
         "patch" => patch(documents, resource, &change["merge"]),
         "put" => documents.put(resource, change["document"].clone()),
         "delete" => documents.delete(resource),
-        "append" => edit(documents, resource, change, |list, value| list.push(value)),
+        "append" => edit(documents, resource, change, Vec::push),
         "remove" => edit(documents, resource, change, |list, value| list.retain(|own| !holds(own, &value))),
         "allowEgress" => {
             let hosts = items(change, "/hosts").iter().filter_map(Value::as_str).map(str::to_ascii_lowercase);
