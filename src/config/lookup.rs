@@ -76,7 +76,6 @@ impl Reader<'_> {
         searched.extend(in_first);
         let mut found = pick(&searched, reference);
         if let (None, Some(listing)) = (&found, subscriptions) {
-            self.inventory().await;
             match self.subscriptions_to_search(&listing) {
                 Ok(subscriptions) => {
                     found = self.pick_from_inventory(reference, &subscriptions).await;
