@@ -32,7 +32,6 @@ pub fn apply(world: &mut World, change: &Value) {
             world.client.env.retain(|own, _| !own.eq_ignore_ascii_case(name));
             world.client.env.insert(name.to_owned(), text(change, "/value").to_owned());
         }
-        "steps" => items(change, "/changes").iter().for_each(|step| apply(world, step)),
         _ => {}
     }
 }
