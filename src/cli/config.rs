@@ -1,5 +1,8 @@
 //! `config`: the registry's side alone, from ARM or from files.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use time::OffsetDateTime;
 
 use crate::config::{self, ClientHints, ReadRequest, Session, Target};
@@ -8,7 +11,7 @@ use crate::facts::{Cloud, ConfigFacts};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
-use super::args::ConfigArguments;
+use super::args::{ConfigArguments, FailOn, RegistryArguments, VerdictArguments};
 use super::check::{MAX_IN_FLIGHT, http_settings};
 use super::exit::{Failure, Outcome};
 use super::output::Output;
@@ -60,6 +63,26 @@ fn from_files(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
 async fn from_arm(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
     let (session, request) = request(arguments)?;
     Ok(config::read(&request, &session).await)
+}
+
+/// The arguments that read one registry and nothing of the client's place.
+pub(super) fn of_registry(
+    registry: &RegistryArguments,
+    ca_file: Option<PathBuf>,
+    timeout: Duration,
+) -> ConfigArguments {
+    ConfigArguments {
+        registry: registry.clone(),
+        from: Vec::new(),
+        subnet: None,
+        vnet: None,
+        proxy: None,
+        ca_file,
+        timeout,
+        used_by: Vec::new(),
+        save: None,
+        verdict: VerdictArguments { fail_on: FailOn::Never },
+    }
 }
 
 /// Who signs in, and what is to be read.

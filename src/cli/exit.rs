@@ -274,14 +274,7 @@ fn tell(failure: &Failure) {
     }
     let clean: Vec<_> = lines.iter().map(|line| crate::report::terminal::sanitise(line)).collect();
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(
-        io::stderr(),
-        "{}",
-        clean.join(
-            "
-"
-        )
-    );
+    let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
 }
 
 /// Help and version go to standard output and succeed; anything else that clap says is wrong usage.

@@ -11,7 +11,7 @@ use crate::facts::Known;
 use crate::reconcile::{Options, reconcile};
 use crate::report::logins::LoginReport;
 
-use super::args::{ConfigArguments, FailOn, RegistryArguments, VerdictArguments};
+use super::args::{RegistryArguments, VerdictArguments};
 use super::config;
 use super::exit::{Failure, Outcome};
 use super::output::Output;
@@ -43,7 +43,8 @@ pub(super) async fn run(arguments: &LogsArguments, output: &Output) -> Result<Ou
     if arguments.registry.name.is_none() {
         return Err(Failure::Missing("logs needs a registry: --name NAME"));
     }
-    let (session, request) = config::request(&reading(arguments))?;
+    let (session, request) =
+        config::request(&config::of_registry(&arguments.registry, arguments.ca_file.clone(), DEADLINE))?;
     let mut facts = crate::config::read(&request, &session).await;
     let registry = facts.registries.first_mut().ok_or(Failure::NotRead)?;
     let log = read_login_events(&session, registry, arguments.hours, DEADLINE).await;
@@ -58,20 +59,4 @@ pub(super) async fn run(arguments: &LogsArguments, output: &Output) -> Result<Ou
     let logins = LoginReport::of(registry, arguments.hours, &log.events, log.incomplete, findings);
     output.value(&logins, |_| logins.table())?;
     Ok(Outcome::of_logs(&report, arguments.verdict.fail_on, read))
-}
-
-/// The arguments of `config` that read the same registry.
-fn reading(arguments: &LogsArguments) -> ConfigArguments {
-    ConfigArguments {
-        registry: arguments.registry.clone(),
-        from: Vec::new(),
-        subnet: None,
-        vnet: None,
-        proxy: None,
-        ca_file: arguments.ca_file.clone(),
-        timeout: DEADLINE,
-        used_by: Vec::new(),
-        save: None,
-        verdict: VerdictArguments { fail_on: FailOn::Never },
-    }
 }

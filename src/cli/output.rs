@@ -95,18 +95,10 @@ impl Output {
         }
     }
 
-    /// Says lines on standard error as an error, however quiet.
-    #[expect(clippy::unused_self, reason = "the one way to standard error, beside `note`")]
-    pub(super) fn error(&self, lines: &str) {
-        let clean: Vec<_> = lines.split('\n').map(report::terminal::sanitise).collect();
-        // Nobody is left to tell when standard error is closed.
-        let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
-    }
-
-    /// As [`Output::error`], unless only errors are wanted.
+    /// As [`say`], unless only errors are wanted.
     pub(super) fn lines(&self, lines: &str) {
         if !self.quiet {
-            self.error(lines);
+            say(lines);
         }
     }
 
@@ -139,6 +131,13 @@ impl Output {
             Format::None => String::new(),
         }
     }
+}
+
+/// Says lines on standard error, however quiet; foreign text in them is made harmless.
+pub(super) fn say(lines: &str) {
+    let clean: Vec<_> = lines.split('\n').map(report::terminal::sanitise).collect();
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", clean.join("\n"));
 }
 
 /// Writes to standard output.

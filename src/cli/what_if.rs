@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use time::OffsetDateTime;
 
-use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target, read_login_events};
+use crate::config::read_login_events;
 use crate::facts::ConfigFacts;
 use crate::facts::what_if::WhatIf;
 use crate::reconcile::Options;
@@ -16,11 +16,10 @@ use crate::reconcile::what_if::what_if;
 use crate::report;
 
 use super::args::RegistryArguments;
-use super::check::MAX_IN_FLIGHT;
+use super::config;
 use super::exit::{Failure, Outcome};
 use super::output::Output;
 use super::snapshot_file::{read_bounded, read_configs};
-use super::target::aim;
 
 /// How long ARM may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,23 +80,11 @@ fn named(registry: &crate::facts::RegistryConfig, name: &str) -> bool {
 }
 
 async fn read(arguments: &WhatIfArguments) -> Result<ConfigFacts, Failure> {
-    let registry = &arguments.registry;
-    let asked =
-        registry.name.as_deref().ok_or(Failure::Missing("whatif needs a registry: --name NAME or --config FILE"))?;
-    let aim = aim(asked, registry.cloud.as_deref())?;
-    let http = HttpSettings { ca_file: None, proxy: None, connect_timeout: PATIENCE };
-    let session =
-        Session::new(aim.cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
-    let request = ReadRequest {
-        cloud: aim.cloud,
-        target: Target::Registry(aim.reference),
-        subscription: registry.subscription.clone(),
-        resource_group: registry.resource_group.clone(),
-        client: ClientHints::default(),
-        deadline: PATIENCE,
-        max_in_flight: MAX_IN_FLIGHT,
-    };
-    let mut facts = Box::pin(config::read(&request, &session)).await;
+    if arguments.registry.name.is_none() {
+        return Err(Failure::Missing("whatif needs a registry: --name NAME or --config FILE"));
+    }
+    let (session, request) = config::request(&config::of_registry(&arguments.registry, None, PATIENCE))?;
+    let mut facts = Box::pin(crate::config::read(&request, &session)).await;
     if let Some(registry) = facts.registries.first_mut().filter(|_| arguments.from_logs) {
         registry.login_events = Box::pin(read_login_events(&session, registry, arguments.hours, PATIENCE)).await.events;
     }

@@ -35,6 +35,11 @@ impl HealthError {
     pub fn new(title: &'static str, text: impl Into<String>) -> Self {
         Self { title: Some(title), text: text.into() }
     }
+
+    /// An error that az says without a title.
+    pub fn untitled(text: impl Into<String>) -> Self {
+        Self { title: None, text: text.into() }
+    }
 }
 
 fn failed(title: &'static str, text: String) -> HealthLine {
@@ -143,7 +148,7 @@ fn tokens(
         Known::Known(auth) => auth,
         Known::Unknown(missing) => {
             let text = format!("Please run 'az login' to setup account. ({})", missing.why);
-            lines.push(HealthLine::Failed(HealthError { title: None, text }));
+            lines.push(HealthLine::Failed(HealthError::untitled(text)));
             return;
         }
     };
@@ -213,7 +218,7 @@ pub fn private_routing(registry: &RegistryConfig, probe: &ProbeFacts, vnet: &Res
              correct vnet",
             registry.name
         );
-        return vec![HealthLine::Failed(HealthError { title: None, text })];
+        return vec![HealthLine::Failed(HealthError::untitled(text))];
     }
     let actual = |fqdn: &Fqdn| -> Vec<IpAddr> {
         let seen = probe.endpoints.iter().find(|e| e.host == *fqdn);
@@ -235,7 +240,7 @@ pub fn private_routing(registry: &RegistryConfig, probe: &ProbeFacts, vnet: &Res
     lines.push(if lines.is_empty() {
         HealthLine::Passed("DNS routing to private endpoint".to_owned())
     } else {
-        HealthLine::Failed(HealthError { title: None, text: "DNS routing verification failed".to_owned() })
+        HealthLine::Failed(HealthError::untitled("DNS routing verification failed"))
     });
     lines
 }

@@ -9,7 +9,7 @@ mod tools;
 use clap::{Args, Parser};
 
 use crate::facts::image::ImageReference;
-use crate::facts::{ConfigFacts, ResourceId};
+use crate::facts::{ConfigFacts, ProbeFacts, ResourceId};
 use crate::report;
 use crate::report::health::{HealthError, HealthLine, private_routing, registry_lines};
 
@@ -17,7 +17,7 @@ use super::args::{Arguments, CheckArguments, Command, RegistryArguments};
 use super::check::{Diagnosis, diagnose};
 use super::exit::{Failure, Outcome};
 use super::output::Output;
-use teller::Teller;
+use teller::{Teller, ends};
 
 /// `check-health`.
 #[derive(Debug, Args)]
@@ -47,22 +47,16 @@ pub(super) async fn run(arguments: &CheckHealthArguments, output: &Output) -> Re
     if in_cloud_shell {
         teller.note("Environment checks are not supported in Azure Cloud Shell.");
     } else {
-        for line in tools::container(arguments.yes).await {
-            if teller.stops_at(&line, &[]) {
-                return Ok(Outcome::Findings);
-            }
+        if teller.stops_within(&tools::container(arguments.yes).await, &[]) {
+            return Ok(Outcome::Findings);
         }
         teller.note(&format!("acr-doctor version: {}", env!("CARGO_PKG_VERSION")));
     }
     if registry(arguments, output, &teller).await? {
         return Ok(Outcome::Findings);
     }
-    if !in_cloud_shell {
-        for line in tools::helm().await {
-            if teller.stops_at(&line, &[]) {
-                return Ok(Outcome::Findings);
-            }
-        }
+    if !in_cloud_shell && teller.stops_within(&tools::helm().await, &[]) {
+        return Ok(Outcome::Findings);
     }
     teller.note("\nPlease refer to https://aka.ms/acr/health-check for more information.");
     Ok(Outcome::Healthy)
@@ -73,10 +67,9 @@ async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Te
     let Some(name) = &arguments.registry.name else {
         teller.note("Registry name must be provided to check connectivity.");
         return Ok(arguments.vnet.is_some()
-            && teller.ends(&HealthError {
-                title: None,
-                text: "Registry name must be provided to verify DNS routings of its private endpoints".to_owned(),
-            }));
+            && ends(&HealthError::untitled(
+                "Registry name must be provided to verify DNS routings of its private endpoints",
+            )));
     };
     let check = as_check(arguments, name)?;
     let Diagnosis { config, probe, report, .. } = diagnose(&check, output).await?;
@@ -85,24 +78,22 @@ async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Te
     }
     let findings: Vec<_> = report.registries.iter().flat_map(|r| &r.findings).filter(|f| f.root_cause).collect();
     let repository = arguments.repository.as_ref().map(|image| image.repository().to_owned());
-    for line in registry_lines(&config, &probe, &report, repository.as_deref()) {
-        if teller.stops_at(&line, &findings) {
-            return Ok(true);
-        }
+    if teller.stops_within(&registry_lines(&config, &probe, &report, repository.as_deref()), &findings) {
+        return Ok(true);
     }
     let Some(vnet) = &arguments.vnet else { return Ok(false) };
     for line in routing(&config, &probe, vnet) {
         // As az: what `--vnet` finds ends the check, whatever `--ignore-errors` says.
         if let HealthLine::Failed(error) = &line {
-            return Ok(teller.ends(error));
+            return Ok(ends(error));
         }
         teller.stops_at(&line, &findings);
     }
     Ok(false)
 }
 
-fn routing(config: &ConfigFacts, probe: &crate::facts::ProbeFacts, vnet: &str) -> Vec<HealthLine> {
-    let fails = |text: String| vec![HealthLine::Failed(HealthError { title: None, text })];
+fn routing(config: &ConfigFacts, probe: &ProbeFacts, vnet: &str) -> Vec<HealthLine> {
+    let fails = |text: String| vec![HealthLine::Failed(HealthError::untitled(text))];
     let Some(registry) = config.registries.first() else {
         return fails("The registry's configuration could not be read, which --vnet needs.".to_owned());
     };

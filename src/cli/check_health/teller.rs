@@ -6,7 +6,7 @@ use time::macros::format_description;
 use crate::facts::Finding;
 use crate::report::health::{HealthError, HealthLine};
 
-use super::super::output::Output;
+use super::super::output::{Output, say};
 
 /// Standard error, and whether an error ends the check.
 pub(super) struct Teller<'a> {
@@ -37,10 +37,9 @@ impl<'a> Teller<'a> {
         false
     }
 
-    /// Says an error that `--ignore-errors` does not cover. Always true: the check ends.
-    pub(super) fn ends(&self, error: &HealthError) -> bool {
-        self.output.error(&format!("ERROR: {}", error.text));
-        true
+    /// Says lines up to the one that ends the check; whether one does.
+    pub(super) fn stops_within(&self, lines: &[HealthLine], findings: &[&Finding]) -> bool {
+        lines.iter().any(|line| self.stops_at(line, findings))
     }
 
     fn error(&self, error: &HealthError, findings: &[&Finding]) {
@@ -58,8 +57,14 @@ impl<'a> Teller<'a> {
             let anchor = title.to_lowercase();
             text.push_str(&format!("\n\nPlease refer to https://aka.ms/acr/errors#{anchor} for more information."));
         }
-        self.output.error(&text);
+        say(&text);
     }
+}
+
+/// Says an error that `--ignore-errors` does not cover. Always true: the check ends.
+pub(super) fn ends(error: &HealthError) -> bool {
+    say(&format!("ERROR: {}", error.text));
+    true
 }
 
 /// The time as az writes it.
