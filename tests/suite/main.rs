@@ -24,3 +24,4 @@ mod rule_pages;
 mod secrets;
 mod snapshots;
 mod what_if;
+mod worlds;

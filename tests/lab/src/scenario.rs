@@ -17,6 +17,9 @@ pub struct Scenario {
     pub about: String,
     /// The named base world.
     pub world: String,
+    /// What docker, containerd, az or a person says of this world: texts of `tests/explain/documented.toml`.
+    #[serde(default)]
+    pub explains: Vec<String>,
     /// Merge patches of ARM documents, by the end of their ids; a `provider/type/name` that is not there is made.
     #[serde(default)]
     pub arm: BTreeMap<String, toml::Value>,
