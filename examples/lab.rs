@@ -69,7 +69,7 @@ fn open(name: &str, shell: bool, args: Option<Vec<String>>) -> Result<(), LabErr
     println!("{}\n", file.about);
     let args =
         args.or_else(|| file.run.args.is_none().then(|| "check -n myreg".split(' ').map(str::to_owned).collect()));
-    match stage::open(&Order { scenario, program: program()?, args, shell })? {
+    match stage::open(&Order { scenario, program: program()?, args, shell, ..Order::default() })? {
         Outcome::Ran { first, .. } => {
             println!("$ {}\n{}{}", first.command.join(" "), first.stdout, first.stderr);
             println!(
@@ -89,7 +89,7 @@ fn matrix() -> Result<(), LabError> {
     let (mut right, mut all) = (0, 0);
     for (name, path) in scenarios() {
         let scenario = Scenario::read(&path)?;
-        let outcome = stage::open(&Order { scenario: path, program: program.clone(), args: None, shell: false })?;
+        let outcome = stage::open(&Order { scenario: path, program: program.clone(), ..Order::default() })?;
         let faults = judge::faults(&scenario, &outcome);
         let named = match &outcome {
             Outcome::Ran { first, .. } => {

@@ -69,7 +69,7 @@ fn report(why: &str) {
 }
 
 fn order(scenario: PathBuf) -> Order {
-    Order { scenario, program: env!("CARGO_BIN_EXE_acr-doctor").into(), args: None, shell: false }
+    Order { scenario, program: env!("CARGO_BIN_EXE_acr-doctor").into(), ..Order::default() }
 }
 
 fn run(path: &Path) -> Result<(), Failed> {

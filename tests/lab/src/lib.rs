@@ -5,6 +5,7 @@ pub mod access;
 pub mod addresses;
 pub mod arm;
 pub mod authority;
+pub mod az;
 pub mod backing;
 pub mod base;
 pub mod blobs;

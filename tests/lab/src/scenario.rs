@@ -167,9 +167,12 @@ pub struct ArmFaults {
 /// The client machine.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the scenario file, and none depends on another")]
 pub struct ClientSpec {
     /// Whether it has a service principal's credentials.
     pub signed_in: bool,
+    /// Whether the real Azure CLI is there, signed in by itself as the service principal.
+    pub az: bool,
     /// The secret that it uses; another one than the authority knows is wrong.
     pub secret: Option<String>,
     /// The resolvers in its resolv.conf: `azure`, `corp`, `corp-forwarding` or an address.
@@ -196,6 +199,7 @@ impl Default for ClientSpec {
     fn default() -> Self {
         Self {
             signed_in: true,
+            az: false,
             secret: None,
             resolvers: vec!["azure".to_owned()],
             env: BTreeMap::new(),

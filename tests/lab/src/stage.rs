@@ -2,6 +2,7 @@
 //! namespaces, the second is process 1 of the new ones and holds the world. When it ends, everything in it ends.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, mpsc};
@@ -15,13 +16,13 @@ use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, backing, base, corporate, heal, server};
+use crate::{LabError, Scenario, az, backing, base, corporate, heal, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
 const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
 
 /// What a world is wanted for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Order {
     /// The scenario file.
     pub scenario: PathBuf,
@@ -29,6 +30,10 @@ pub struct Order {
     pub program: PathBuf,
     /// Arguments instead of the scenario's.
     pub args: Option<Vec<String>>,
+    /// Another command line than the program's; where it begins with `az`, the Azure CLI is signed in first.
+    pub command: Option<Vec<String>>,
+    /// Environment variables besides the client's, which they replace.
+    pub env: Vec<(String, String)>,
     /// Whether to give the terminal to a shell in the client's namespace after the run.
     pub shell: bool,
 }
@@ -46,17 +51,20 @@ pub fn intercept() -> Option<ExitCode> {
         Err(LabError::Unsupported(why)) => Outcome::Unsupported(why),
         Err(error) => Outcome::Failed(error.to_string()),
     };
-    let text = serde_json::to_string(&outcome).unwrap_or_else(|e| e.to_string());
+    let text = format!("\n{}", serde_json::to_string(&outcome).unwrap_or_else(|e| e.to_string()));
     let written = std::io::stdout().write_all(text.as_bytes());
     Some(if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Opens a world, runs the program in it, and tells what came of it.
 pub fn open(order: &Order) -> Result<Outcome, LabError> {
-    let output = copy("leave", &serde_json::to_string(order)?)?.output().map_err(LabError::io("start a copy"))?;
+    let mut copy = copy("leave", &serde_json::to_string(order)?)?;
+    copy.stdout(Stdio::piped()).stderr(if order.shell { Stdio::inherit() } else { Stdio::piped() });
+    let running = copy.spawn().map_err(LabError::io("start a copy"))?;
+    let output = running.wait_with_output().map_err(LabError::io("wait for a copy"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    // A shell in the world may have written before the outcome.
-    let report = text.rfind("{\"").filter(|_| order.shell).and_then(|at| text.get(at..)).unwrap_or(&text);
+    // Something in the world may have written before the outcome, which is one line.
+    let report = text.lines().last().unwrap_or_default();
     if report.is_empty() {
         return Err(LabError::Scenario(format!(
             "the world's process ended with {} and said: {}",
@@ -104,11 +112,14 @@ fn hold() -> Result<Option<Outcome>, LabError> {
     let lab = Arc::new(Lab::new(world)?);
     std::fs::write("/run/lab/ca.pem", lab.authority.pem()).map_err(LabError::io("write the CA"))?;
     serve(&lab)?;
-    let first = run(&lab, &scenario, &order)?;
-    let mended = order.args.is_none() && mend(&lab, &scenario, &first)?;
+    let first = match sign_az_in(&lab, &scenario, &order)? {
+        Some(refused) => refused,
+        None => run(&lab, &scenario, &order)?,
+    };
+    let mended = order.args.is_none() && order.command.is_none() && mend(&lab, &scenario, &first)?;
     let healed = if mended { Some(run(&lab, &scenario, &order)?) } else { None };
     if order.shell {
-        shell(&lab)?;
+        shell(&lab, azure_cli(&scenario, &order)?.as_deref(), &order)?;
     }
     Ok(Some(Outcome::Ran { first, healed }))
 }
@@ -163,8 +174,33 @@ fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), Lab
     })
 }
 
+/// The Azure CLI, where the client is to have one.
+fn azure_cli(scenario: &Scenario, order: &Order) -> Result<Option<PathBuf>, LabError> {
+    let command = order.command.as_ref().or(scenario.run.command.as_ref());
+    let is_run = command.and_then(|line| line.first()).is_some_and(|word| word == "az");
+    if is_run || scenario.client.az {
+        return az::program().map(Some).map_err(LabError::Unsupported);
+    }
+    // Whoever opens a shell may want it, but does not need it.
+    Ok(az::program().ok().filter(|_| order.shell))
+}
+
+/// Signs the Azure CLI in, if the client is to have it so; tells what it said if it could not.
+fn sign_az_in(lab: &Lab, scenario: &Scenario, order: &Order) -> Result<Option<Ran>, LabError> {
+    let Some(program) = azure_cli(scenario, order)? else { return Ok(None) };
+    let client = lab.world().client.clone();
+    let secret = az::secret(client.secret.as_deref());
+    std::fs::write(az::SECRET_FILE, secret).map_err(LabError::io(az::SECRET_FILE))?;
+    if !(client.signed_in || client.az) {
+        return Ok(None);
+    }
+    let line = az::sign_in(&program);
+    let ran = run_line(lab, line, environment(&lab.world(), Some(&program), order), scenario)?;
+    Ok(Some(ran).filter(|ran| ran.exit != Some(0)))
+}
+
 /// The environment that the client has.
-fn environment(world: &World) -> Vec<(String, String)> {
+fn environment(world: &World, az: Option<&Path>, order: &Order) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = [
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("HOME", "/run/lab/home"),
@@ -179,12 +215,18 @@ fn environment(world: &World) -> Vec<(String, String)> {
         let given = [("AZURE_TENANT_ID", TENANT), ("AZURE_CLIENT_ID", CLIENT_ID), ("AZURE_CLIENT_SECRET", secret)];
         all.extend(given.map(|(k, v)| (k.to_owned(), v.to_owned())));
     }
+    if let Some(program) = az {
+        all.extend(az::environment());
+        let directory = program.parent().map(|d| d.display().to_string()).unwrap_or_default();
+        all.iter_mut().filter(|(k, _)| k == "PATH").for_each(|(_, path)| *path = format!("{path}:{directory}"));
+    }
     all.extend(world.client.env.iter().map(|(k, v)| (k.clone(), v.clone())));
+    all.extend(order.env.iter().cloned());
     all
 }
 
 fn command_line(world: &World, scenario: &Scenario, order: &Order) -> Vec<String> {
-    if let Some(command) = &scenario.run.command {
+    if let Some(command) = order.command.as_ref().or(scenario.run.command.as_ref()) {
         return command.clone();
     }
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -202,10 +244,21 @@ fn command_line(world: &World, scenario: &Scenario, order: &Order) -> Vec<String
 
 /// Runs the program in the client's namespace.
 fn run(lab: &Lab, scenario: &Scenario, order: &Order) -> Result<Ran, LabError> {
+    let az = azure_cli(scenario, order)?;
     let (line, environment) = {
         let world = lab.world();
-        (command_line(&world, scenario, order), environment(&world))
+        (command_line(&world, scenario, order), environment(&world, az.as_deref(), order))
     };
+    run_line(lab, line, environment, scenario)
+}
+
+/// Runs a command line in the client's namespace.
+fn run_line(
+    lab: &Lab,
+    line: Vec<String>,
+    environment: Vec<(String, String)>,
+    scenario: &Scenario,
+) -> Result<Ran, LabError> {
     lab.take_log();
     let started = Instant::now();
     let deadline = Duration::from_secs(scenario.run.deadline.unwrap_or(90));
@@ -226,6 +279,8 @@ fn execute(line: &[String], environment: Vec<(String, String)>, deadline: Durati
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // A program that only starts another one is ended with it.
+        .process_group(0)
         .spawn()
         .map_err(LabError::io(program.clone()))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -236,7 +291,7 @@ fn execute(line: &[String], environment: Vec<(String, String)>, deadline: Durati
         let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap_or(0));
         let watchdog = scope.spawn(move || {
             let late = end.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout);
-            late && nix::sys::signal::kill(id, Signal::SIGKILL).is_ok()
+            late && nix::sys::signal::killpg(id, Signal::SIGKILL).is_ok()
         });
         let status = child.wait().map_err(LabError::io("wait for the program"))?;
         drop(ended);
@@ -260,8 +315,8 @@ fn read_all(pipe: Option<impl Read>) -> String {
 }
 
 /// Gives the terminal to a shell in the client's namespace.
-fn shell(lab: &Lab) -> Result<(), LabError> {
-    let environment = environment(&lab.world());
+fn shell(lab: &Lab, az: Option<&Path>, order: &Order) -> Result<(), LabError> {
+    let environment = environment(&lab.world(), az, order);
     let program = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
     namespaces::inside("client", || {
         let mut command = Command::new(program);
