@@ -35,6 +35,7 @@ row '10,000 in 100' 10000 100 graph 0
 row '10,000 in 100, 10 % faults' 10000 100 graph 10
 row '10,000 in 100, Resource Graph denied' 10000 100 denied 0
 row '10,000 in 100, rows hide subnet rules' 10000 100 hidden 0
+row '10,000 in 100, rows hide subnet rules, `--subnet-rules all`' 10000 100 hidden 0 -o table --subnet-rules all
 row '10,000 in 100, half forbidden' 10000 100 half 0
 row '10,000 in 100, half forbidden, `--strict`' 10000 100 half 0 -o table --strict
 row '1,000 in 10, `-o jsonl`' 1000 10 graph 0 -o jsonl

@@ -1,5 +1,5 @@
 //! A fleet: of ten registries four are open, two have IP rules, two a private endpoint and a replica, one is sealed,
-//! one is Basic.
+//! one is Basic. Where rows hide subnet rules, one registry in every tenth subscription has nothing but a subnet rule.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -76,6 +76,7 @@ impl World {
         let deny = |ips: Value| json!({ "defaultAction": "Deny", "ipRules": ips });
         match kind {
             0..4 => properties["networkRuleSet"] = json!({ "defaultAction": "Allow", "ipRules": [] }),
+            4 if self.has_only_a_subnet_rule(n) => properties["networkRuleSet"] = deny(json!([])),
             4 | 5 => properties["networkRuleSet"] = deny(json!([{ "action": "Allow", "value": "203.0.113.0/24" }])),
             6 | 7 => {
                 properties["networkRuleSet"] = deny(json!([]));
@@ -99,13 +100,20 @@ impl World {
             }
             _ => {}
         }
-        if self.mode != Mode::Hidden && self.mode != Mode::Denied && properties.get("networkRuleSet").is_some() {
+        let hidden = matches!(self.mode, Mode::Hidden | Mode::Denied);
+        if !hidden && properties.get("networkRuleSet").is_some() {
             properties["networkRuleSet"]["virtualNetworkRules"] = json!([]);
         }
         let tier = if kind == 9 { "Basic" } else { "Premium" };
         self.registries.push(json!({ "id": id, "name": name, "location": "westeurope", "properties": properties,
-            "type": "microsoft.containerregistry/registries", "tags": { "team": format!("team{}", n % 40) },
+            "type": "microsoft.containerregistry/registries",
+            "apiVersion": if hidden { "2025-11-01" } else { "2026-09-01-preview" }, "tags": { "team": format!("team{}", n % 40) },
             "sku": { "name": tier, "tier": tier }, "identity": null }));
+    }
+
+    fn has_only_a_subnet_rule(&self, n: usize) -> bool {
+        let count = self.subscriptions.len();
+        self.mode == Mode::Hidden && n / count == 4 && (n % count).is_multiple_of(10)
     }
 
     /// What was asked for, the status, and the answer.
@@ -124,8 +132,16 @@ impl World {
             json!({ "value": own }).to_string().into_bytes()
         };
         let lower = path.to_ascii_lowercase();
+        if lower.contains("/registries/") {
+            let found = self.registries.iter().find(|r| r["id"].as_str().is_some_and(|i| i.eq_ignore_ascii_case(path)));
+            return ("registry", 200, found.map(with_subnet_rules).unwrap_or_default().to_string().into_bytes());
+        }
         match lower.rsplit('/').next() {
-            Some("registries") => ("registry list", 200, list(&self.registries)),
+            Some("registries") => {
+                let own = self.registries.iter().filter(|r| r["id"].as_str().is_some_and(|i| i.contains(id)));
+                let own: Vec<Value> = own.map(with_subnet_rules).collect();
+                ("registry list", 200, json!({ "value": own }).to_string().into_bytes())
+            }
             Some("privateendpoints") => ("private endpoint list", 200, list(&self.endpoints)),
             Some("networkinterfaces") => ("interface list", 200, list(&[])),
             Some("containers") => ("Defender plan", 200, plan(id).to_string().into_bytes()),
@@ -178,6 +194,21 @@ impl World {
 fn plan(subscription: &str) -> Value {
     json!({ "id": format!("/subscriptions/{subscription}/providers/Microsoft.Security/pricings/Containers"),
         "name": "Containers", "type": "microsoft.security/pricings", "properties": { "pricingTier": "Standard" } })
+}
+
+/// As ARM shows a registry at a version with subnet rules.
+fn with_subnet_rules(row: &Value) -> Value {
+    let mut document = row.clone();
+    let subnet = row["id"]
+        .as_str()
+        .unwrap_or_default()
+        .replace("Microsoft.ContainerRegistry/registries", "Microsoft.Network/virtualNetworks/v/subnets");
+    if let Some(set) = document["properties"].get_mut("networkRuleSet") {
+        let only = set["defaultAction"] == "Deny" && set["ipRules"] == json!([]);
+        let rules = if only { json!([{ "virtualNetworkSubnetResourceId": subnet }]) } else { json!([]) };
+        set["virtualNetworkRules"] = rules;
+    }
+    document
 }
 
 /// A sum by which two outputs are compared.

@@ -9,7 +9,7 @@ use time::macros::datetime;
 use super::*;
 use crate::config::Session;
 use crate::config::fake_arm::{Asked, FakeArm, Reply};
-use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress};
+use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress, SubnetRuleReads};
 use crate::facts::report::RegistryReport;
 use crate::fleet::resume::{Resume, ResumeError};
 use crate::reconcile::Options;
@@ -160,6 +160,7 @@ fn request(cloud: crate::facts::Cloud) -> AuditRequest<'static> {
             deadline: Duration::from_secs(60),
             max_in_flight: 8,
             finished: BTreeSet::new(),
+            subnet_rules: SubnetRuleReads::All,
         },
         filter: Filter::default(),
         options: Options { audit: true, ..Options::at(datetime!(2026-11-24 12:00 UTC)) },
@@ -228,6 +229,44 @@ async fn subnet_rules_are_asked_of_arm_only_where_the_verdict_hangs_on_them() {
     without.registries.retain(|r| r["name"] != "subnets1");
     without.registries.push(registry(TWO, "nobody1", json!({ "networkRuleSet": { "defaultAction": "Deny" } })));
     assert!(of(without).await.has("nobody1", "firewall/nobody-allowed"), "the same row without a rule");
+}
+
+#[tokio::test]
+async fn in_a_large_fleet_arm_is_asked_only_where_nobody_else_is_let_in() {
+    let rules = json!({ "networkRuleSet": { "defaultAction": "Deny",
+        "ipRules": [{ "action": "Allow", "value": "203.0.113.0/24" }] } });
+    let mut world = World::new();
+    world.registries.push(registry(TWO, "rules1", rules));
+    let audited = |reads| {
+        let world = world.clone();
+        run(move |asked| world.answer(asked), move |r| r.inventory.subnet_rules = reads, None)
+    };
+    let all = audited(SubnetRuleReads::All).await;
+    let deciding = audited(SubnetRuleReads::Deciding).await;
+    let asked = |audited: &Audited, name: &str| audited.asked.iter().any(|a| a.path() == id(TWO, name));
+    assert!(asked(&all, "rules1") && asked(&all, "subnets1"));
+    assert!(asked(&deciding, "subnets1") && !asked(&deciding, "rules1"));
+    assert!(!deciding.has("subnets1", "firewall/nobody-allowed"));
+    // What was not asked is unknown, and the report says why and how to know it.
+    assert!(!all.has("rules1", "access/rules-not-shown") && deciding.has("rules1", "access/rules-not-shown"));
+    let rules1 = deciding.registries.iter().find(|r| r.name == "rules1").unwrap();
+    let missing = rules1.unknowns.iter().find(|u| u.fact.contains("virtualNetworkRules")).unwrap();
+    assert_eq!(missing.needs.as_deref(), Some("--subnet-rules all"));
+    assert!(missing.why.contains("not asked of ARM"), "{}", missing.why);
+    let same = |a: &Audited, b: &Audited| a.registries.iter().all(|r| r.name == "rules1" || b.registries.contains(r));
+    assert!(same(&all, &deciding), "nothing else differs");
+}
+
+#[tokio::test]
+async fn a_row_of_a_version_that_hides_subnet_rules_hides_them_even_where_it_lists_none() {
+    let mut world = World::new();
+    let set = json!({ "networkRuleSet": { "defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": [] } });
+    let mut row = registry(TWO, "subnets1", set);
+    row["apiVersion"] = json!("2025-11-01");
+    *world.registries.iter_mut().find(|r| r["name"] == "subnets1").unwrap() = row;
+    let audited = of(world).await;
+    assert!(audited.asked.iter().any(|a| a.path() == id(TWO, "subnets1")));
+    assert!(!audited.has("subnets1", "firewall/nobody-allowed"));
 }
 
 #[tokio::test]

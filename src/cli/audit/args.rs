@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::{FailOn, ProxyUrl};
+use crate::config::inventory::SubnetRuleReads;
 use crate::fleet::glob::Glob;
 
 /// `audit`.
@@ -56,9 +57,33 @@ pub struct AuditArguments {
     /// Exit with 1 on findings of at least this severity [default: the policy's, or error].
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<FailOn>,
+    /// Which registries' subnet rules are asked of ARM where Resource Graph hides them.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHICH", conflicts_with_all = ["config_dir", "probe_dir"])]
+    pub subnet_rules: SubnetRulesChoice,
     /// How Azure is reached.
     #[command(flatten)]
     pub azure: AzureArguments,
+}
+
+/// `--subnet-rules`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SubnetRulesChoice {
+    /// All in up to ten subscriptions, the deciding ones in more.
+    Auto,
+    /// Every registry with default action Deny and public access not disabled: a list for each of their subscriptions.
+    All,
+    /// Of these only such as no IP rule and no private endpoint lets anybody into.
+    Deciding,
+}
+
+impl From<SubnetRulesChoice> for SubnetRuleReads {
+    fn from(choice: SubnetRulesChoice) -> Self {
+        match choice {
+            SubnetRulesChoice::Auto => Self::Auto,
+            SubnetRulesChoice::All => Self::All,
+            SubnetRulesChoice::Deciding => Self::Deciding,
+        }
+    }
 }
 
 /// Where to look: exactly one of these.

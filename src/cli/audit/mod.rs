@@ -32,7 +32,7 @@ use super::exit::{Failure, Outcome};
 use super::output::{self, Output};
 use super::snapshot_file::{read_bounded, read_configs, read_probes};
 use super::target::read_cloud;
-use args::AuditArguments;
+use args::{AuditArguments, SubnetRulesChoice};
 use destination::{Destination, export};
 use looker::Looker;
 use progress::Bar;
@@ -128,6 +128,7 @@ fn from_azure(
             deadline: azure.timeout,
             max_in_flight: usize::from(azure.max_in_flight),
             finished: BTreeSet::new(),
+            subnet_rules: arguments.subnet_rules.into(),
         },
         filter: filter(arguments),
         options,
@@ -221,7 +222,12 @@ fn resume_scope(arguments: &AuditArguments) -> String {
     };
     let tags: Vec<String> = arguments.tag.iter().map(|(key, value)| format!(", tag {key}={value}")).collect();
     let name = arguments.name.as_ref().map(|name| format!(", name {name}")).unwrap_or_default();
-    format!("{} of {scope}{}{name}", arguments.azure.cloud, tags.concat())
+    let rules = match arguments.subnet_rules {
+        SubnetRulesChoice::Auto => "",
+        SubnetRulesChoice::All => ", all subnet rules",
+        SubnetRulesChoice::Deciding => ", deciding subnet rules",
+    };
+    format!("{} of {scope}{}{name}{rules}", arguments.azure.cloud, tags.concat())
 }
 
 fn policy(path: Option<&Path>) -> Result<Option<Policy>, Failure> {

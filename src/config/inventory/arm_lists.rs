@@ -44,7 +44,8 @@ impl Run<'_> {
         let (finished, open): (Vec<_>, Vec<_>) =
             subscriptions.known.iter().partition(|s| self.request.finished.contains(&s.id));
         outcome.subscriptions = finished.len();
-        let reads = open.into_iter().map(|name| self.subscription(name));
+        let rules = || SubnetRules::new(self, subscriptions.known.len());
+        let reads = open.into_iter().map(|name| self.subscription(name, rules()));
         let mut reads = futures::stream::iter(reads).buffer_unordered(self.request.max_in_flight.clamp(1, 64));
         while let Some(mut read) = reads.next().await {
             let failed = read.error.as_ref().map(|error| unread(&read.name.id, read.name.name.clone(), error));
@@ -67,7 +68,7 @@ impl Run<'_> {
         outcome
     }
 
-    async fn subscription(&self, name: &SubscriptionName) -> Subscription {
+    async fn subscription(&self, name: &SubscriptionName, mut rules: SubnetRules) -> Subscription {
         let listed = registry_requests::list(self.arm, &name.id, None).await;
         let (version, error) = (listed.version, listed.read.error);
         let mut odd = Vec::new();
@@ -86,7 +87,7 @@ impl Run<'_> {
         let mut tables = bare_tables();
         if !registries.is_empty() {
             if !shows_subnet_rules(&version) && for_subnet_rules(self.arm.offered_versions().as_deref()).is_some() {
-                SubnetRules::default().complete(self, &mut registries).await;
+                rules.complete(self, &mut registries).await;
             }
             futures::join!(self.endpoints_of(name, &registries, &mut tables.endpoints), async {
                 let path = format!("/subscriptions/{}/providers/Microsoft.Security/pricings/Containers", name.id);

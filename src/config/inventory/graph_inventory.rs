@@ -39,9 +39,10 @@ impl Run<'_> {
             Err(error) => self.arm.note("the subscriptions in Resource Graph", &error),
         }
         outcome.subscriptions = subscriptions.known.len().saturating_sub(outcome.unread.len());
+        let rules = SubnetRules::new(self, subscriptions.known.len());
         let (sender, receiver) = mpsc::channel(1);
         let reading = self.read_pages(first, pages, sender);
-        let (failed, odd) = futures::join!(reading, self.judge_pages(receiver, tables, sink));
+        let (failed, odd) = futures::join!(reading, self.judge_pages(receiver, rules, tables, sink));
         outcome.unread.extend(failed.map(|error| unread("Resource Graph", None, &error)));
         outcome.unread.extend(odd);
         Ok(outcome)
@@ -75,11 +76,11 @@ impl Run<'_> {
     async fn judge_pages(
         &self,
         mut receiver: mpsc::Receiver<Vec<Value>>,
+        mut rules: SubnetRules,
         mut tables: Tables,
         sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
     ) -> Vec<UnreadScope> {
         let mut odd = Vec::new();
-        let mut rules = SubnetRules::default();
         while let Some(rows) = receiver.recv().await {
             let count = rows.len();
             let mut registries = parsed(rows, &mut odd);
@@ -146,7 +147,7 @@ impl Run<'_> {
 
 /// One odd registry is named and does not spoil its page.
 pub(super) fn parsed(rows: Vec<Value>, odd: &mut Vec<UnreadScope>) -> Vec<RegistryConfig> {
-    let read = |row: Value| match registry(&row, Origin::Document) {
+    let read = |row: Value| match registry(&row, origin(&row)) {
         Ok(registry) => Some(registry),
         Err(lacks) => {
             let scope = Fields::of(&row).owned("id").unwrap_or_else(|| "a row without id".to_owned());
@@ -155,6 +156,11 @@ pub(super) fn parsed(rows: Vec<Value>, odd: &mut Vec<UnreadScope>) -> Vec<Regist
         }
     };
     rows.into_iter().filter_map(read).collect()
+}
+
+/// Resource Graph names the API version by which it read a row: what that version hides is unknown.
+fn origin(row: &Value) -> Origin<'_> {
+    row.get("apiVersion").and_then(Value::as_str).filter(|v| !v.is_empty()).map_or(Origin::Document, Origin::Answer)
 }
 
 fn not_shown(subscription: SubscriptionName) -> UnreadScope {

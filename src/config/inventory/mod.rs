@@ -40,6 +40,20 @@ pub struct InventoryRequest {
     pub max_in_flight: usize,
     /// Subscriptions (GUIDs in lower case) that an earlier run finished: they are not listed again.
     pub finished: BTreeSet<String>,
+    /// Of which registries ARM is asked for subnet rules that rows hide.
+    pub subnet_rules: SubnetRuleReads,
+}
+
+/// Of which registries ARM is asked for subnet rules, where Resource Graph's rows hide them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SubnetRuleReads {
+    /// All in a few subscriptions, the deciding ones in more.
+    #[default]
+    Auto,
+    /// All on which they have a say: default action Deny, public access not disabled.
+    All,
+    /// Of these only where no IP rule and no private endpoint lets anybody in.
+    Deciding,
 }
 
 /// Where to look.

@@ -2,11 +2,11 @@
 //!
 //! Each projects `id` and is ordered by it, without which Resource Graph gives no `$skipToken`.
 
-/// Registries.
+/// Registries, each with the API version by which Resource Graph read it (a documented column, null for some types).
 pub(super) const REGISTRIES: &str = "\
 resources
 | where type =~ 'microsoft.containerregistry/registries'
-| project id, name, type, location, tags, sku, identity, properties
+| project id, name, type, location, tags, sku, identity, properties, apiVersion
 | order by id asc";
 
 /// What lies below registries.

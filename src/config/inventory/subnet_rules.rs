@@ -1,4 +1,8 @@
 //! Subnet rules, which rows of Resource Graph may not show: asked of ARM where a verdict hangs on them.
+//!
+//! ARM has no documented way to read many registries of many subscriptions in one request, so this is a list for each
+//! subscription. Subnets with the service endpoint say nothing either way: a rule may name one without it (which is a
+//! finding), and one in a subscription that is not looked at.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,33 +13,67 @@ use super::super::read_error::ReadError;
 use super::super::registry_requests;
 use super::super::versions::{for_subnet_rules, shows_subnet_rules};
 use super::super::wire::registry::{Origin, hides_subnet_rules, registry};
-use super::Run;
-use crate::facts::registry::{DefaultAction, NetworkRuleSet, PublicNetworkAccess};
-use crate::facts::{Known, RegistryConfig};
+use super::{Run, SubnetRuleReads};
+use crate::facts::registry::{ConnectionStatus, DefaultAction, NetworkRuleSet, PublicNetworkAccess};
+use crate::facts::{Known, RegistryConfig, Unknown};
 
 /// From this many registries of one subscription on, one list is cheaper than as many reads.
 const LIST_FROM: usize = 3;
 
+/// Up to this many subscriptions everything that rows hide is asked for: at most two requests each.
+const FEW_SUBSCRIPTIONS: usize = 10;
+/// Why ARM was not asked, as the report says it.
+const NOT_ASKED: &str = "not asked of ARM, since an IP rule or a private endpoint lets somebody in all the same";
+
+impl SubnetRuleReads {
+    /// Whether all registries with hidden subnet rules are asked about, or only those that may let nobody in.
+    pub(super) fn all_of(self, subscriptions: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Deciding => false,
+            Self::Auto => subscriptions <= FEW_SUBSCRIPTIONS,
+        }
+    }
+}
+
 /// Rule sets that ARM listed, by registry; the subscriptions that were listed.
-#[derive(Default)]
 pub(super) struct SubnetRules {
+    all: bool,
     rule_sets: HashMap<String, (Known<Option<NetworkRuleSet>>, String)>,
     listed: BTreeMap<String, Option<ReadError>>,
 }
 
-/// Whether the verdict hangs on the subnet rules: the public endpoint listens, and refuses whoever no rule names.
-fn hangs(registry: &RegistryConfig) -> bool {
+/// Whether subnet rules have a say that the row hides: the public endpoint listens, and refuses whoever no rule names.
+fn have_a_say(registry: &RegistryConfig) -> bool {
     let denies = |set: &NetworkRuleSet| set.default_action == DefaultAction::Deny;
     registry.network_rule_set.known().and_then(Option::as_ref).is_some_and(denies)
         && registry.public_network_access != Known::Known(PublicNetworkAccess::Disabled)
         && hides_subnet_rules(registry)
 }
 
+/// Whether they decide if anybody gets in at all: nothing else is known that lets somebody in.
+fn decide(registry: &RegistryConfig) -> bool {
+    let no_ip_rule = |set: &NetworkRuleSet| set.ip_rules.is_empty();
+    let approved = registry.private_endpoint_connections.known().into_iter().flatten();
+    registry.network_rule_set.known().and_then(Option::as_ref).is_some_and(no_ip_rule)
+        && approved.filter(|c| c.status == ConnectionStatus::Approved).count() == 0
+}
+
 impl SubnetRules {
-    /// Gives registries their subnet rules, where they hang on them.
+    /// Of an inventory of so many subscriptions.
+    pub(super) fn new(run: &Run<'_>, subscriptions: usize) -> Self {
+        let all = run.request.subnet_rules.all_of(subscriptions);
+        Self { all, rule_sets: HashMap::new(), listed: BTreeMap::new() }
+    }
+
+    /// Gives registries the subnet rules that their rows hide, as far as ARM is to be asked; to the others the reason.
     pub(super) async fn complete(&mut self, run: &Run<'_>, registries: &mut [RegistryConfig]) {
         let mut wanted: BTreeMap<String, Vec<&mut RegistryConfig>> = BTreeMap::new();
-        for registry in registries.iter_mut().filter(|r| hangs(r)) {
+        for registry in registries.iter_mut().filter(|r| have_a_say(r)) {
+            if !(self.all || decide(registry)) {
+                leave_unknown(registry);
+                continue;
+            }
             wanted.entry(registry.id.subscription().to_ascii_lowercase()).or_default().push(registry);
         }
         let lists = |(id, own): &(&String, &Vec<_>)| own.len() >= LIST_FROM && !self.listed.contains_key(*id);
@@ -88,6 +126,15 @@ impl SubnetRules {
         if let (Known::Known(Some(set)), Some(unknown)) = (&mut registry.network_rule_set, own) {
             set.virtual_network_rules = Known::Unknown(unknown);
         }
+    }
+}
+
+fn leave_unknown(registry: &mut RegistryConfig) {
+    if let Known::Known(Some(set)) = &mut registry.network_rule_set
+        && let Known::Unknown(hidden) = &set.virtual_network_rules
+    {
+        let why = format!("{}; {NOT_ASKED}", hidden.why);
+        set.virtual_network_rules = Known::Unknown(Unknown::needing(why, "--subnet-rules all"));
     }
 }
 
