@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::reader::{RESOURCES, Reader};
 use super::wire::Fields;
-use super::wire::governance::{defender_plan, lock};
+use super::wire::governance::{defender_plan, lock, provider};
 use crate::facts::config::SubscriptionFacts;
 use crate::facts::registry::{Lock, PolicyAssignment};
-use crate::facts::{Known, ResourceId};
+use crate::facts::{Known, ResourceId, Unrecognised};
 
 /// Built-in policies about a registry's network and access (Azure/azure-policy, "Container Registry"): the start of the
 /// definition's GUID, and the effect that it has when an assignment says none.
@@ -35,13 +35,13 @@ impl Reader<'_> {
         let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry");
         let read = || async {
             let read = self.arm.get(&path, RESOURCES).await;
-            let state = |d: std::sync::Arc<Value>| {
-                Fields::of(&d)
-                    .owned("registrationState")
-                    .map_or_else(|| Known::unknown("the answer has no registrationState"), Known::Known)
-            };
             let what = "the registration of Microsoft.ContainerRegistry";
-            (subscription.to_ascii_lowercase(), flat(self.arm.known(what, read, state)))
+            let (state, rest) = match self.arm.known(what, read, |d: std::sync::Arc<Value>| provider(&d)) {
+                Known::Known((Some(state), rest)) => (Known::Known(state), rest),
+                Known::Known((None, rest)) => (Known::unknown("the answer has no registrationState"), rest),
+                Known::Unknown(unknown) => (Known::Unknown(unknown), Unrecognised::new()),
+            };
+            (subscription.to_ascii_lowercase(), state, rest)
         };
         self.registrations.once(subscription, read).await;
     }
@@ -62,13 +62,14 @@ impl Reader<'_> {
     /// What was read of subscriptions, joined.
     pub(super) fn subscription_facts(&self) -> Vec<SubscriptionFacts> {
         let plans: BTreeMap<_, _> = self.defenders.values().into_iter().collect();
-        let of = |(id, container_registry_provider): (String, Known<String>)| SubscriptionFacts {
+        let of = |(id, container_registry_provider, unrecognised)| SubscriptionFacts {
             defender: plans
                 .get(&id)
                 .cloned()
                 .unwrap_or_else(|| Known::unknown("not read: none of the registries is in this subscription")),
             id,
             container_registry_provider,
+            unrecognised,
         };
         self.registrations.values().into_iter().map(of).collect()
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -10,9 +11,8 @@ use super::arm::{Arm, object};
 use super::http::{BodyFailure, bounded_body, phrase};
 use super::read_error::{ReadError, printable};
 use super::sign_in::Session;
-use super::wire::Fields;
 use crate::facts::config::ReadFailure;
-use crate::facts::{Known, LoginEvent, RegistryConfig, ResourceId, Unknown};
+use crate::facts::{Known, LoginEvent, RegistryConfig, ResourceId, Unknown, Unrecognised};
 
 /// Microsoft.OperationalInsights/workspaces.
 const WORKSPACES: &str = "2022-10-01";
@@ -135,21 +135,42 @@ fn failure(resource: &str, failure: ReadFailure, words: impl Into<String>) -> Re
     ReadError::new(resource, failure, words)
 }
 
-/// The first table's rows, by the names of its columns. Numbers and booleans may come as strings.
-fn read_answer(answer: &Value) -> LoginLog {
-    let Some(table) = answer.pointer("/tables/0") else {
-        return LoginLog::unknown(Unknown::because("the log's answer has no table"));
-    };
-    let table = Fields::of(table);
-    let names: Vec<String> = table.list("columns").iter().filter_map(|c| Fields::of(c).owned("name")).collect();
-    let rows = table.list("rows");
-    let events = rows.iter().filter_map(|row| event(&names, row)).collect();
-    let said = answer.pointer("/error/message").and_then(Value::as_str).map(|words| printable(words, 300));
-    let cut = (rows.len() >= MOST_ROWS).then(|| format!("only the first {MOST_ROWS} groups were read"));
-    LoginLog { events: Known::Known(events), incomplete: said.or(cut) }
+/// An answer of the query endpoint (`v1/workspaces/{id}/query`).
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogAnswer {
+    tables: Vec<LogTable>,
+    #[serde(flatten)]
+    rest: Unrecognised,
 }
 
-fn event(names: &[String], row: &Value) -> Option<LoginEvent> {
+#[derive(Debug, Serialize, Deserialize)]
+struct LogTable {
+    columns: Vec<LogColumn>,
+    rows: Vec<Value>,
+    #[serde(flatten)]
+    rest: Unrecognised,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LogColumn {
+    name: String,
+    #[serde(flatten)]
+    rest: Unrecognised,
+}
+
+/// The first table's rows, by the names of its columns. Numbers and booleans may come as strings.
+fn read_answer(answer: &Value) -> LoginLog {
+    let no_table = || LoginLog::unknown(Unknown::because("the log's answer has no table"));
+    let Ok(answer) = LogAnswer::deserialize(answer) else { return no_table() };
+    let Some(table) = answer.tables.first() else { return no_table() };
+    let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
+    let events = table.rows.iter().filter_map(|row| event(&names, row)).collect();
+    let said = answer.rest.get("error").and_then(|error| error.get("message")).and_then(Value::as_str);
+    let cut = (table.rows.len() >= MOST_ROWS).then(|| format!("only the first {MOST_ROWS} groups were read"));
+    LoginLog { events: Known::Known(events), incomplete: said.map(|words| printable(words, 300)).or(cut) }
+}
+
+fn event(names: &[&str], row: &Value) -> Option<LoginEvent> {
     let text = |name: &str| {
         let index = names.iter().position(|n| n.eq_ignore_ascii_case(name))?;
         let text = match row.get(index)? {

@@ -9,7 +9,7 @@ use super::reader::{Found, RESOURCES, Reader};
 use super::registry_requests;
 use super::wire::{Fields, governance};
 use crate::facts::config::{LookupOutcome, ReadFailure, RegistryLookup, SubscriptionName};
-use crate::facts::{RegistryConfig, RegistryName, RegistryReference, ResourceId};
+use crate::facts::{Known, RegistryConfig, RegistryName, RegistryReference, ResourceId};
 
 /// So many registries of a subscription are read whole, at about a dozen requests each; of more, only the documents
 /// that the list itself has.
@@ -49,7 +49,7 @@ impl Reader<'_> {
     pub(super) async fn find(&self, reference: &RegistryReference) -> (RegistryLookup, Option<Found>) {
         let mut lookup = RegistryLookup {
             asked: reference.to_string(),
-            outcome: LookupOutcome::NotFound { near_names: Vec::new() },
+            outcome: LookupOutcome::NotFound { near_names: Vec::new(), name_taken: Known::default() },
             searched: Vec::new(),
         };
         if let Some(id) = self.exact_id(reference) {
@@ -101,6 +101,9 @@ impl Reader<'_> {
             None => self.not_found(&searched, reference),
         };
         lookup.searched = searched.into_iter().map(|s| s.subscription).collect();
+        if let LookupOutcome::NotFound { name_taken, .. } = &mut lookup.outcome {
+            *name_taken = self.name_taken(reference, &lookup.searched).await;
+        }
         (lookup, found)
     }
 
@@ -211,7 +214,7 @@ impl Reader<'_> {
             return LookupOutcome::Unknown { why, needs: unknown.needs };
         }
         let names = searched.iter().flat_map(|s| s.listing.items.iter()).filter_map(|d| Fields::of(d).text("name"));
-        LookupOutcome::NotFound { near_names: near(names, reference) }
+        LookupOutcome::NotFound { near_names: near(names, reference), name_taken: Known::default() }
     }
 
     /// What it means that the registry's own GET failed.
@@ -225,7 +228,10 @@ impl Reader<'_> {
         {
             let listed = registry_requests::list(&self.arm, id.subscription(), None).await;
             let names = listed.read.items.iter().filter_map(|d| Fields::of(d).text("name"));
-            return LookupOutcome::NotFound { near_names: near(names, &RegistryReference::Id(id)) };
+            let searched = [unnamed(id.subscription())];
+            let reference = RegistryReference::Id(id);
+            let name_taken = self.name_taken(&reference, &searched).await;
+            return LookupOutcome::NotFound { near_names: near(names, &reference), name_taken };
         }
         let unknown = error.unknown();
         LookupOutcome::Unknown { why: unknown.why, needs: unknown.needs }

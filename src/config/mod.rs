@@ -17,6 +17,7 @@ mod http;
 pub mod inventory;
 mod login_events;
 mod lookup;
+mod name_availability;
 mod networks;
 pub mod permissions;
 mod private_link;

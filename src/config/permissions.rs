@@ -19,7 +19,7 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 32] = [
+const RIGHTS: [Right; 33] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -56,6 +56,11 @@ const RIGHTS: [Right; 32] = [
         "Microsoft.ContainerRegistry/registries/listUsages/read",
         "limits and usage",
         "whether another rule or private endpoint still fits",
+    ),
+    right(
+        "Microsoft.ContainerRegistry/checkNameAvailability/read",
+        "whether the name of a registry that was not found is taken",
+        "whether it exists in a subscription or tenant that this identity does not see",
     ),
     right("Microsoft.Resources/subscriptions/read", "subscriptions", "where to look for a registry known by name only"),
     right(
@@ -172,7 +177,7 @@ pub fn role_definition(scopes: &[String]) -> Value {
         "Name": "Registry network diagnosis (acr-doctor)",
         "IsCustom": true,
         "Description": "Reads what decides who reaches a container registry. No data of the registry, no keys, no writes.",
-        "Actions": RIGHTS.map(|r| r.action),
+        "Actions": RIGHTS.iter().map(|r| r.action).collect::<Vec<_>>(),
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],

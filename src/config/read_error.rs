@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::facts::config::{FailedRead, ReadFailure};
-use crate::facts::{Known, Unknown};
+use crate::facts::{Known, Unknown, Unrecognised};
 
 /// Why a read did not succeed. Cloned into every fact that depended on it; boxed, for it is larger than most answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) struct Details {
     pub(crate) scope: Option<String>,
     /// The API versions that ARM listed when it refused ours.
     pub(crate) versions: Vec<String>,
+    /// What else the body said: details, target, additionalInfo.
+    pub(crate) rest: Unrecognised,
 }
 
 impl ReadError {
@@ -43,12 +45,13 @@ impl ReadError {
             action: None,
             scope: None,
             versions: Vec::new(),
+            rest: Unrecognised::new(),
         }))
     }
 
     /// An answer with a status that is no success.
     pub(crate) fn from_answer(resource: &str, status: u16, body: &[u8]) -> Self {
-        let (code, message) = envelope(body);
+        let (code, message, rest) = envelope(body);
         let versions = supported_versions(code.as_deref(), &message);
         let failure = match status {
             401 => ReadFailure::Unauthorized,
@@ -67,7 +70,7 @@ impl ReadError {
         let message = if message.is_empty() { format!("HTTP {status}") } else { message };
         let status = Some(status);
         let resource = resource.to_owned();
-        Self(Box::new(Details { resource, failure, status, code, message, action, scope, versions }))
+        Self(Box::new(Details { resource, failure, status, code, message, action, scope, versions, rest }))
     }
 
     /// The same, with the right that a refusal of another service than ARM means.
@@ -116,19 +119,26 @@ impl ReadError {
             message: self.message.clone(),
             action: self.action.clone(),
             scope: self.scope.clone(),
+            unrecognised: self.rest.clone(),
         }
     }
 }
 
-/// Code and message of an error body: ARM's envelope, or a provider's own flat one in either case.
-fn envelope(body: &[u8]) -> (Option<String>, String) {
+/// More than this of an error body, besides code and message, helps nobody.
+const MOST_OF_THE_REST: usize = 8 << 10;
+
+/// Code, message and the rest of an error body: ARM's envelope, or a provider's own flat one in either case.
+fn envelope(body: &[u8]) -> (Option<String>, String, Unrecognised) {
     let Ok(document) = serde_json::from_slice::<Value>(body) else {
-        return (None, String::new());
+        return (None, String::new(), Unrecognised::new());
     };
     let inner = document.get("error").or_else(|| document.get("Error")).unwrap_or(&document);
     let text = |names: [&str; 2]| names.iter().find_map(|n| inner.get(*n)).and_then(Value::as_str);
     let code = text(["code", "Code"]).map(|c| printable(c, 100));
-    (code, text(["message", "Message"]).map(|m| printable(m, 2000)).unwrap_or_default())
+    let message = text(["message", "Message"]).map(|m| printable(m, 2000)).unwrap_or_default();
+    let rest = super::wire::rest(inner, &["code", "Code", "message", "Message"]);
+    let short = serde_json::to_string(&rest).is_ok_and(|text| text.len() <= MOST_OF_THE_REST);
+    (code, message, if short { rest } else { Unrecognised::new() })
 }
 
 /// Foreign text without control characters, at most `most` characters of it.

@@ -56,7 +56,7 @@ pub(super) struct Reader<'r> {
     pub(super) zone_lists: Shared<Result<(), ReadError>>,
     pub(super) zone_names: Shared<(Vec<crate::facts::ResourceId>, Option<ReadError>)>,
     pub(super) endpoints: Shared<Known<Option<PrivateEndpoint>>>,
-    pub(super) registrations: Shared<(String, Known<String>)>,
+    pub(super) registrations: Shared<(String, Known<String>, crate::facts::Unrecognised)>,
     pub(super) defenders: Shared<(String, Known<DefenderPlan>)>,
     pub(super) service_tags: Shared<Known<Vec<crate::facts::network::ServiceTag>>>,
     inventory: OnceCell<Vec<Value>>,

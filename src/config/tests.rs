@@ -2,6 +2,7 @@
 
 mod client;
 mod documents;
+mod lossless;
 mod recorded;
 mod rights;
 mod round_trips;
@@ -229,9 +230,17 @@ async fn where_no_version_shows_subnet_rules_they_are_unknown() {
 
 #[tokio::test]
 async fn a_name_that_is_not_there_lists_its_like() {
-    let (facts, _) = read_in(world, |r| r.target = Target::Registry("myregs".parse().unwrap())).await;
+    let taken = |asked: &Asked| {
+        if asked.path().ends_with("/checkNameAvailability") {
+            assert!(String::from_utf8_lossy(&asked.body).contains("\"myregs\""));
+            return Reply::ok(&json!({ "nameAvailable": false, "reason": "AlreadyExists", "message": "in use" }));
+        }
+        world(asked)
+    };
+    let (facts, _) = read_in(taken, |r| r.target = Target::Registry("myregs".parse().unwrap())).await;
     let lookup = &facts.lookups[0];
-    assert_eq!(lookup.outcome, LookupOutcome::NotFound { near_names: vec!["myreg".parse().unwrap()] });
+    let near_names = vec!["myreg".parse().unwrap()];
+    assert_eq!(lookup.outcome, LookupOutcome::NotFound { near_names, name_taken: Known::Known(true) });
     assert_eq!(lookup.searched[0].name.as_deref(), Some("Main"));
     assert!(facts.private_dns_zones.is_known() || facts.registries.is_empty());
 }

@@ -5,9 +5,9 @@ use futures::future::join_all;
 use super::read_error::ReadError;
 use super::reader::{PRIVATE_DNS, Reader, listed};
 use super::wire::Fields;
-use super::wire::private_dns::{link, record_set, zone};
+use super::wire::private_dns::{link, other_record_set, record_set, zone};
 use crate::facts::network::PrivateDnsZone;
-use crate::facts::{Fqdn, Known, ResourceId};
+use crate::facts::{Fqdn, Known, ResourceId, Unrecognised};
 
 impl Reader<'_> {
     /// Whether a zone's name is the cloud's registry suffix or ends in it.
@@ -72,10 +72,13 @@ impl Reader<'_> {
             let path = id.as_str();
             let (all, links) = (format!("{path}/ALL"), format!("{path}/virtualNetworkLinks"));
             let (all, links) = futures::join!(self.arm.list(&all, PRIVATE_DNS), self.arm.list(&links, PRIVATE_DNS));
+            let other_records = all.items.iter().filter_map(other_record_set).collect();
             PrivateDnsZone {
                 id: id.clone(),
                 name: name.clone(),
                 records: listed(&self.arm, &format!("records of zone '{name}'"), all, record_set),
+                other_records,
+                unrecognised: Unrecognised::new(),
                 links: listed(&self.arm, &format!("virtual network links of zone '{name}'"), links, link),
             }
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::network::{PrivateDnsZone, ServiceTag, SubnetRead, VirtualNetworkRead};
 use super::open_enum::open_enum;
 use super::registry::RegistryConfig;
-use super::{Cloud, Known, RegistryName, ResourceId};
+use super::{Cloud, Known, RegistryName, ResourceId, Unrecognised};
 
 /// Everything that was read from ARM for one run: the `facts` of a ConfigSnapshot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,6 +133,10 @@ pub enum LookupOutcome {
     NotFound {
         /// Registries with names alike, likeliest first.
         near_names: Vec<RegistryName>,
+        /// Whether the name is taken in this cloud, which includes subscriptions and tenants that this identity does not see
+        /// (checkNameAvailability). A registry with a domain name label does not take its name.
+        #[serde(default)]
+        name_taken: Known<bool>,
     },
     /// The subscription asked for does not exist for this identity, or is disabled.
     SubscriptionNotFound {
@@ -174,6 +178,9 @@ pub struct SubscriptionFacts {
     /// Microsoft Defender for Containers in this subscription (pricings API 2024-01-01).
     #[serde(default)]
     pub defender: Known<DefenderPlan>,
+    /// The rest of the provider's document, its resource types and their API versions, as it was.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// The Defender for Containers plan.
@@ -185,6 +192,9 @@ pub struct DefenderPlan {
     /// Whether the extension ContainerRegistriesVulnerabilityAssessments is on.
     #[serde(default)]
     pub registry_scan: Known<bool>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 impl DefenderPlan {
@@ -244,4 +254,7 @@ pub struct FailedRead {
     /// The scope at which it was missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// What else the error body said (details, target, additionalInfo), as it was.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }

@@ -69,7 +69,9 @@ mod tests {
                 .unwrap(),
             name: "privatelink.azurecr.io".parse().unwrap(),
             records: Known::default(),
+            other_records: Vec::new(),
             links: Known::default(),
+            unrecognised: crate::facts::Unrecognised::new(),
         };
         first.private_dns_zones = Known::Known(vec![zone("a"), zone("b")]);
         other.private_dns_zones = Known::Known(vec![zone("b"), zone("c")]);

@@ -41,3 +41,7 @@ pub use report::{RegistryReport, Report, Verdict};
 pub use secret::Secret;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use vantage::Vantage;
+
+/// Members of a document of Azure's that became no fact, kept as they were written, so that a snapshot loses nothing that
+/// a later version could use.
+pub type Unrecognised = serde_json::Map<String, serde_json::Value>;

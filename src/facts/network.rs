@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::open_enum::open_enum;
-use super::{Fqdn, Known, Region, ResourceId};
+use super::{Fqdn, Known, Region, ResourceId, Unrecognised};
 
 /// A private endpoint (Microsoft.Network/privateEndpoints).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct PrivateEndpoint {
     /// Its private DNS zone groups' zones; empty: no zone group.
     #[serde(default)]
     pub dns_zone_groups: Known<Vec<DnsZoneGroup>>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 impl PrivateEndpoint {
@@ -57,6 +60,9 @@ pub struct DnsZoneGroup {
     pub name: String,
     /// The zones that it keeps records in.
     pub zones: Vec<ResourceId>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A private DNS zone (Microsoft.Network/privateDnsZones).
@@ -70,9 +76,15 @@ pub struct PrivateDnsZone {
     /// Its A and AAAA record sets.
     #[serde(default)]
     pub records: Known<Vec<RecordSet>>,
+    /// Its record sets of other types (CNAME, SOA, TXT, …) as ARM shows them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_records: Vec<Unrecognised>,
     /// Its links to virtual networks.
     #[serde(default)]
     pub links: Known<Vec<VirtualNetworkLink>>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A record set of a private zone.
@@ -86,6 +98,9 @@ pub struct RecordSet {
     /// Time to live in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 open_enum! {
@@ -107,6 +122,9 @@ pub struct VirtualNetworkLink {
     /// `Completed` or `InProgress`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A subnet that was read, or why not. `Known(None)`: it does not exist.
@@ -154,6 +172,9 @@ pub struct Subnet {
     /// How many addresses are in use by NICs and reserved by Azure (five a range).
     #[serde(default)]
     pub used_addresses: Known<u64>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 impl Subnet {
@@ -183,6 +204,9 @@ pub struct ServiceEndpoint {
     /// `Succeeded`, `Updating`, …
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioning_state: Option<String>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A network security group with all its rules, defaults included.
@@ -193,6 +217,9 @@ pub struct NetworkSecurityGroup {
     pub id: ResourceId,
     /// Rules in no particular order; `priority` decides.
     pub rules: Vec<SecurityRule>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A rule of a network security group.
@@ -215,6 +242,9 @@ pub struct SecurityRule {
     pub destination_address_prefixes: Vec<String>,
     /// `443`, `400-500` or `*`.
     pub destination_port_ranges: Vec<String>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A route table.
@@ -225,6 +255,9 @@ pub struct RouteTable {
     pub id: ResourceId,
     /// Its routes.
     pub routes: Vec<Route>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A route.
@@ -240,6 +273,9 @@ pub struct Route {
     /// The appliance's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_hop_address: Option<IpAddr>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A virtual network that was read, or why not. `Known(None)`: it does not exist.
@@ -265,6 +301,9 @@ pub struct VirtualNetwork {
     /// Its peerings.
     #[serde(default)]
     pub peerings: Vec<Peering>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A peering to another network.
@@ -275,6 +314,9 @@ pub struct Peering {
     pub remote: ResourceId,
     /// `Connected`, `Initiated`, `Disconnected`.
     pub state: String,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A service tag and its ranges.
@@ -286,4 +328,7 @@ pub struct ServiceTag {
     /// Its ranges.
     #[schemars(with = "Vec<String>")]
     pub prefixes: Vec<IpNet>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::PrivateEndpoint;
 use super::open_enum::open_enum;
-use super::{Fqdn, Known, LoginEvent, LoginServer, Region, RegistryName, ResourceId};
+use super::{Fqdn, Known, LoginEvent, LoginServer, Region, RegistryName, ResourceId, Unrecognised};
 
 open_enum! {
     /// `sku.name` of a registry.
@@ -136,8 +136,8 @@ pub struct RegistryConfig {
     #[serde(default)]
     pub usages: Known<Vec<Usage>>,
     /// Properties that this version does not know, kept as they were.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub unrecognised: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// `networkRuleSet`.
@@ -207,6 +207,9 @@ pub struct PrivateEndpointConnection {
     /// The private endpoint itself. `Known(None)`: it no longer exists.
     #[serde(default)]
     pub private_endpoint: Known<Option<PrivateEndpoint>>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// What a private endpoint of this registry must carry.
@@ -217,6 +220,9 @@ pub struct PrivateLinkResource {
     pub required_members: Vec<String>,
     /// `privatelink.azurecr.io` in the public cloud.
     pub required_zone_names: Vec<String>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A geo-replication.
@@ -240,11 +246,11 @@ pub struct Replication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// Properties that this version does not know, kept as they were.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub unrecognised: serde_json::Map<String, serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
-/// A task of ACR Tasks.
+/// A task of ACR Tasks. Nothing else of its document is kept: steps, arguments and triggers may hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Task {
@@ -269,6 +275,9 @@ pub struct AgentPool {
     /// The subnet that its machines are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<ResourceId>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A management lock.
@@ -282,6 +291,9 @@ pub struct Lock {
     /// Notes of whoever made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// A policy assignment whose effect can stop or rewrite a change.
@@ -313,6 +325,9 @@ pub struct DiagnosticSetting {
     pub workspace_id: Option<ResourceId>,
     /// Whether ContainerRegistryLoginEvents (or the group allLogs or audit) is on.
     pub login_events: bool,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// One row of `listUsages`.
@@ -327,6 +342,9 @@ pub struct Usage {
     pub current_value: i64,
     /// `Count` or `Bytes`.
     pub unit: String,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
 }
 
 /// `encryption` with a customer-managed key.

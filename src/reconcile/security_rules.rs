@@ -190,11 +190,16 @@ mod tests {
             source_address_prefixes: vec!["*".to_owned()],
             destination_address_prefixes: vec![destination.to_owned()],
             destination_port_ranges: vec![ports.to_owned()],
+            unrecognised: crate::facts::Unrecognised::new(),
         }
     }
 
     fn judged(rules: Vec<SecurityRule>, destination: &str, role: EndpointRole) -> Result<bool, ()> {
-        let group = NetworkSecurityGroup { id: "/subscriptions/s/g".parse().unwrap(), rules };
+        let group = NetworkSecurityGroup {
+            id: "/subscriptions/s/g".parse().unwrap(),
+            rules,
+            unrecognised: crate::facts::Unrecognised::new(),
+        };
         let region = "westeurope".parse().unwrap();
         let connection = Connection {
             sources: &["10.1.0.4/32".parse().unwrap()],

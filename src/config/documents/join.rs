@@ -5,21 +5,22 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::config::private_link::assembled;
-use crate::config::wire::governance::{defender_plan, diagnostic_setting, lock};
+use crate::config::wire::governance::{defender_plan, diagnostic_setting, lock, provider};
 use crate::config::wire::network::{
     route_table, security_group, service_tags, subnet as subnet_document, virtual_network,
 };
-use crate::config::wire::private_dns::{link, record_set};
+use crate::config::wire::private_dns::{link, other_record_set, record_set};
 use crate::config::wire::private_link::{endpoint, interface_addresses, zone_group};
 use crate::config::wire::registry::{Origin, registry};
 use crate::config::wire::registry_parts::{
-    agent_pool, connection, name, private_link_resource, registry_above, replication, task, usage,
+    ShownEndpoint, agent_pool, connection, name, private_link_resource, registry_above, replication, shown_endpoints,
+    task, usage,
 };
 use crate::config::wire::{Fields, range};
 use crate::config::zones::listed_zone;
 use crate::facts::config::SubscriptionFacts;
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, Subnet, SubnetRead, VirtualNetworkRead};
-use crate::facts::{Cloud, ConfigFacts, Known, RegistryConfig, ResourceId, Unknown};
+use crate::facts::{Cloud, ConfigFacts, Known, RegistryConfig, ResourceId, Unknown, Unrecognised};
 
 /// Documents by kind, before they are joined.
 pub(super) struct Join {
@@ -30,7 +31,7 @@ pub(super) struct Join {
 }
 
 /// Types that a registry's facts can use, in lower case.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 22] = [
     "microsoft.containerregistry/registries/replications",
     "microsoft.containerregistry/registries/privateendpointconnections",
     "microsoft.containerregistry/registries/privatelinkresources",
@@ -42,9 +43,6 @@ const KNOWN: [&str; 25] = [
     "microsoft.network/privateendpoints/privatednszonegroups",
     "microsoft.network/networkinterfaces",
     "microsoft.network/privatednszones",
-    "microsoft.network/privatednszones/a",
-    "microsoft.network/privatednszones/aaaa",
-    "microsoft.network/privatednszones/virtualnetworklinks",
     "microsoft.network/virtualnetworks",
     "microsoft.network/virtualnetworks/subnets",
     "microsoft.network/networksecuritygroups",
@@ -58,8 +56,12 @@ const KNOWN: [&str; 25] = [
     "microsoft.network/servicetags",
 ];
 const REGISTRIES: &str = "microsoft.containerregistry/registries";
+/// Record sets of every type are kept; A and AAAA are judged.
+const RECORDS: &str = "microsoft.network/privatednszones/";
 const USAGES: &str = "usages";
 const PROVIDERS: &str = "providers";
+/// What `az acr show-endpoints` prints.
+const ENDPOINTS: &str = "endpoints";
 
 /// The resource's type: as it says, or as its id does.
 fn kind_of(fields: Fields<'_>) -> Option<String> {
@@ -71,6 +73,11 @@ fn kind_of(fields: Fields<'_>) -> Option<String> {
     }
     if fields.get("currentValue").is_some() && fields.get("limit").is_some() {
         return Some(USAGES.to_owned());
+    }
+    if fields.get("id").is_none()
+        && (fields.get("dataEndpoints").is_some() || fields.get("regionalEndpoints").is_some())
+    {
+        return Some(ENDPOINTS.to_owned());
     }
     let of_id = || fields.id("id").and_then(|id| id.resource_type());
     let kind = of_id().or_else(|| fields.owned("type")).map(|kind| kind.to_ascii_lowercase());
@@ -98,7 +105,8 @@ impl Join {
             self.registries.push(config);
             return Ok(true);
         }
-        let known = KNOWN.contains(&kind.as_str()) || kind == USAGES || kind == PROVIDERS;
+        let untyped = [USAGES, PROVIDERS, ENDPOINTS].contains(&kind.as_str());
+        let known = untyped || KNOWN.contains(&kind.as_str()) || kind.starts_with(RECORDS);
         if known {
             self.others.entry(kind).or_default().push(document.clone());
         }
@@ -163,6 +171,7 @@ impl Join {
                 }
             }
         }
+        self.take_endpoints(config);
         config.replications =
             self.below(&id, "replications", "az acr replication list", |d| replication(d, Origin::Document));
         config.tasks = self.below(&id, "tasks", "az acr task list", task);
@@ -194,6 +203,24 @@ impl Join {
             config.usages = missing("az acr show-usage");
         }
         config.policy_assignments = missing("az policy assignment list");
+    }
+
+    /// Names that the registry's own document does not say, from the Azure CLI's list of its endpoints.
+    fn take_endpoints(&self, config: &mut RegistryConfig) {
+        let shown =
+            self.of(ENDPOINTS).iter().filter_map(shown_endpoints).find(|e| e.login_server == config.login_server);
+        let Some(shown) = shown else { return };
+        let hosts = |rows: Option<Vec<ShownEndpoint>>| {
+            // A pattern of blob storage is no name.
+            rows.map(|rows| rows.iter().filter_map(|row| row.endpoint.parse().ok()).collect())
+        };
+        if let (false, Some(hosts)) = (config.data_endpoint_host_names.is_known(), hosts(shown.data_endpoints)) {
+            config.data_endpoint_host_names = Known::Known(hosts);
+        }
+        if let (false, Some(hosts)) = (config.regional_endpoint_host_names.is_known(), hosts(shown.regional_endpoints))
+        {
+            config.regional_endpoint_host_names = Known::Known(hosts);
+        }
     }
 
     fn by_id<'d>(&'d self, kind: &str, id: &ResourceId) -> Option<&'d Value> {
@@ -228,15 +255,18 @@ impl Join {
             .filter(|zone| zone.name.is_within(&self.cloud.registry_suffix))
             .map(|zone| {
                 let within = |d: &&Value| Fields::of(d).id("id").is_some_and(|id| id.is_within(zone.id.as_str()));
-                let sets = ["a", "aaaa"].map(|kind| self.of(&format!("microsoft.network/privatednszones/{kind}")));
-                let records: Vec<_> =
-                    sets.iter().flat_map(|s| s.iter()).filter(within).filter_map(record_set).collect();
-                let links = self.of("microsoft.network/privatednszones/virtualnetworklinks").iter();
-                let links: Vec<_> = links.filter(within).filter_map(link).collect();
+                let own = |of_links: bool| {
+                    let kinds = self.others.iter().filter(|(kind, _)| kind.starts_with(RECORDS));
+                    let kinds = kinds.filter(move |(kind, _)| kind.ends_with("/virtualnetworklinks") == of_links);
+                    kinds.flat_map(|(_, documents)| documents).filter(within)
+                };
+                let records: Vec<_> = own(false).filter_map(record_set).collect();
+                let links: Vec<_> = own(true).filter_map(link).collect();
                 let known = |empty: bool, command: &str| if empty { Err(command.to_owned()) } else { Ok(()) };
                 PrivateDnsZone {
                     records: known(records.is_empty(), "az network private-dns record-set list")
                         .map_or_else(|c| missing(&c), |()| Known::Known(records)),
+                    other_records: own(false).filter_map(other_record_set).collect(),
                     links: known(links.is_empty(), "az network private-dns link vnet list")
                         .map_or_else(|c| missing(&c), |()| Known::Known(links)),
                     ..zone
@@ -304,6 +334,7 @@ impl Join {
             id: id.to_ascii_lowercase(),
             container_registry_provider: missing("az provider show -n Microsoft.ContainerRegistry"),
             defender: missing("az security pricing show -n Containers"),
+            unrecognised: Unrecognised::new(),
         };
         let providers = self.of(PROVIDERS).iter().map(|d| (d, true));
         let plans = self.of("microsoft.security/pricings").iter().map(|d| (d, false));
@@ -313,8 +344,9 @@ impl Join {
             let facts = found.entry(id.subscription().to_ascii_lowercase()).or_insert_with(|| blank(id.subscription()));
             let is = |member: &str, text: &str| fields.text(member).is_some_and(|t| t.eq_ignore_ascii_case(text));
             if is_provider && is("namespace", "Microsoft.ContainerRegistry") {
-                facts.container_registry_provider =
-                    fields.owned("registrationState").map_or_else(Known::default, Known::Known);
+                let (state, rest) = provider(document);
+                facts.container_registry_provider = state.map_or_else(Known::default, Known::Known);
+                facts.unrecognised = rest;
             } else if !is_provider && is("name", "Containers") {
                 facts.defender = defender_plan(document).map_or_else(Known::default, Known::Known);
             }

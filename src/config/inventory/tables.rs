@@ -17,7 +17,7 @@ use super::super::wire::registry_parts::{agent_pool, registry_above, replication
 use crate::facts::config::{DefenderPlan, SubscriptionFacts};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, Subnet, SubnetRead, VirtualNetworkRead};
 use crate::facts::registry::{AgentPool, Replication, Sku, Task};
-use crate::facts::{Known, RegistryConfig, ResourceId, Unknown};
+use crate::facts::{Known, RegistryConfig, ResourceId, Unknown, Unrecognised};
 
 /// Rows below one registry.
 #[derive(Default)]
@@ -247,6 +247,7 @@ impl Tables {
                 Some(plan) => Known::Known(plan.clone()),
                 None => self.defender.missing(NO_ROW, "Microsoft.Security/pricings/read"),
             },
+            unrecognised: Unrecognised::new(),
             id,
         };
         ids.into_iter().map(facts).collect()

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use super::members::Members;
 use super::{Fields, flag};
-use crate::facts::Known;
 use crate::facts::config::{DefenderPlan, SubscriptionName};
 use crate::facts::registry::{DiagnosticSetting, Lock};
+use crate::facts::{Known, Unrecognised};
 
 /// A row of `/subscriptions`.
 pub(crate) fn subscription(value: &Value) -> Option<SubscriptionName> {
@@ -16,8 +17,13 @@ pub(crate) fn subscription(value: &Value) -> Option<SubscriptionName> {
 
 /// A management lock.
 pub(crate) fn lock(value: &Value) -> Option<Lock> {
-    let fields = Fields::of(value);
-    Some(Lock { id: fields.id("id")?, level: fields.owned("level")?, notes: fields.owned("notes") })
+    let mut members = Members::of(value);
+    Some(Lock {
+        id: members.resource()?,
+        level: members.text("level")?,
+        notes: members.text("notes"),
+        unrecognised: members.rest(),
+    })
 }
 
 /// A diagnostic setting.
@@ -30,10 +36,12 @@ pub(crate) fn diagnostic_setting(value: &Value) -> Option<DiagnosticSetting> {
             ["ContainerRegistryLoginEvents", "allLogs", "audit"].iter().any(|c| c.eq_ignore_ascii_case(category));
         named && log.flag("enabled") == Some(true)
     };
+    let mut members = Members::of(value);
     Some(DiagnosticSetting {
-        name: fields.owned("name")?,
-        workspace_id: fields.id("workspaceId"),
+        name: members.text("name")?,
+        workspace_id: members.id("workspaceId"),
         login_events: fields.list("logs").iter().any(collects),
+        unrecognised: members.rest(),
     })
 }
 
@@ -46,8 +54,16 @@ pub(crate) fn defender_plan(document: &Value) -> Option<DefenderPlan> {
             .is_some_and(|n| n.eq_ignore_ascii_case("ContainerRegistriesVulnerabilityAssessments"))
     };
     let scan = fields.list("extensions").iter().find(is_scan).and_then(|e| e.get("isEnabled")).and_then(flag);
+    let mut members = Members::of(document);
     Some(DefenderPlan {
-        pricing_tier: fields.owned("pricingTier")?,
+        pricing_tier: members.text("pricingTier")?,
+        unrecognised: members.rest(),
         registry_scan: scan.map_or_else(|| Known::unknown("the plan shows no such extension"), Known::Known),
     })
+}
+
+/// A resource provider as a subscription sees it: its registration, and the rest (resource types and API versions).
+pub(crate) fn provider(document: &Value) -> (Option<String>, Unrecognised) {
+    let mut members = Members::of(document);
+    (members.text("registrationState"), members.rest())
 }

@@ -1,6 +1,7 @@
 //! ARM's documents, read leniently: what has another type than expected is missing, never a crash.
 
 pub(crate) mod governance;
+pub(crate) mod members;
 pub(crate) mod network;
 pub(crate) mod private_dns;
 pub(crate) mod private_link;
@@ -12,7 +13,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-use crate::facts::{Fqdn, ResourceId};
+use crate::facts::{Fqdn, ResourceId, Unrecognised};
 
 /// A document's members. Those of `properties` are found beside the resource's own, as the Azure CLI prints them.
 #[derive(Clone, Copy)]
@@ -73,7 +74,7 @@ impl<'d> Fields<'d> {
 }
 
 /// The members of a document, its `properties` included, that none of these names stands for.
-pub(crate) fn rest(document: &Value, understood: &[&str]) -> Map<String, Value> {
+pub(crate) fn rest(document: &Value, understood: &[&str]) -> Unrecognised {
     let outer = document.as_object().into_iter().flatten();
     let inner = document.get("properties").and_then(Value::as_object).into_iter().flatten();
     let kept = outer.chain(inner).filter(|(name, value)| !understood.contains(&name.as_str()) && !value.is_null());

@@ -2,49 +2,71 @@
 
 use serde_json::Value;
 
+use super::members::Members;
 use super::{Fields, number};
-use crate::facts::Known;
 use crate::facts::network::{PrivateDnsZone, RecordSet, ResolutionPolicy, VirtualNetworkLink};
+use crate::facts::{Known, Unrecognised};
 
 /// A zone, without its records and links.
 pub(crate) fn zone(document: &Value) -> Option<PrivateDnsZone> {
-    let fields = Fields::of(document);
+    let name = Fields::of(document).text("name")?.parse().ok()?;
+    let mut members = Members::of(document);
     Some(PrivateDnsZone {
-        id: fields.id("id")?,
-        name: fields.text("name")?.parse().ok()?,
+        id: members.resource()?,
+        name,
         records: Known::default(),
+        other_records: Vec::new(),
         links: Known::default(),
+        unrecognised: members.rest(),
     })
 }
 
 /// A record set with addresses; `None` for other types. A CNAME in such a zone is the user's own and names no address.
 pub(crate) fn record_set(document: &Value) -> Option<RecordSet> {
-    let fields = Fields::of(document);
-    let kind = fields.text("type").unwrap_or_default().to_ascii_lowercase();
-    if !(kind.ends_with("/a") || kind.ends_with("/aaaa")) {
+    if !has_addresses(document) {
         return None;
     }
-    let four = fields.list("aRecords").iter().chain(fields.list("ARecords"));
-    let four = four.filter_map(|r| Fields::of(r).text("ipv4Address"));
-    let six = fields.list("aaaaRecords").iter().chain(fields.list("AAAARecords"));
-    let six = six.filter_map(|r| Fields::of(r).text("ipv6Address"));
+    let of_id = || Fields::of(document).id("id").map(|id| id.name().to_owned());
+    let mut members = Members::of(document);
+    let address = |member: &'static str| {
+        move |record: &Value| record.get(member).and_then(Value::as_str).and_then(|a| a.parse().ok())
+    };
+    let mut addresses = members.list("aRecords", address("ipv4Address"));
+    addresses.extend(members.list("ARecords", address("ipv4Address")));
+    addresses.extend(members.list("aaaaRecords", address("ipv6Address")));
+    addresses.extend(members.list("AAAARecords", address("ipv6Address")));
     Some(RecordSet {
-        name: fields.text("name")?.to_ascii_lowercase(),
-        addresses: four.chain(six).filter_map(|a| a.parse().ok()).collect(),
-        ttl: fields.get("ttl").and_then(number).and_then(|ttl| ttl.try_into().ok()),
+        name: members.text("name").or_else(of_id)?.to_ascii_lowercase(),
+        addresses,
+        ttl: members.take("ttl", |ttl| number(ttl)?.try_into().ok()),
+        unrecognised: members.rest(),
     })
+}
+
+/// A record set of another type, whole.
+pub(crate) fn other_record_set(document: &Value) -> Option<Unrecognised> {
+    document.as_object().filter(|_| !has_addresses(document)).cloned()
+}
+
+/// Whether this is a set of A or AAAA records, by its type or its id.
+fn has_addresses(document: &Value) -> bool {
+    let fields = Fields::of(document);
+    let of_id = || fields.id("id").and_then(|id| id.resource_type());
+    let kind = fields.owned("type").or_else(of_id).unwrap_or_default().to_ascii_lowercase();
+    kind.ends_with("/a") || kind.ends_with("/aaaa")
 }
 
 /// A virtual network link. `resolutionPolicy` came with api-version 2024-06-01.
 pub(crate) fn link(document: &Value) -> Option<VirtualNetworkLink> {
-    let fields = Fields::of(document);
+    let mut members = Members::of(document);
     Some(VirtualNetworkLink {
-        name: fields.owned("name")?,
-        virtual_network: fields.reference("virtualNetwork")?,
-        resolution_policy: fields.text("resolutionPolicy").map_or_else(
+        name: members.text("name")?,
+        virtual_network: members.reference("virtualNetwork")?,
+        resolution_policy: members.text("resolutionPolicy").map_or_else(
             || Known::unknown("the answer has no resolutionPolicy"),
-            |p| Known::Known(ResolutionPolicy::from(p)),
+            |p| Known::Known(ResolutionPolicy::from(p.as_str())),
         ),
-        state: fields.owned("virtualNetworkLinkState"),
+        state: members.text("virtualNetworkLinkState"),
+        unrecognised: members.rest(),
     })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::members::Members;
 use super::{Fields, names};
 use crate::facts::network::{DnsZoneGroup, PrivateEndpoint, PrivateEndpointAddress};
 use crate::facts::{Known, ResourceId};
@@ -16,13 +17,15 @@ pub(crate) struct EndpointDocument {
 
 pub(crate) fn endpoint(document: &Value) -> Option<EndpointDocument> {
     let fields = Fields::of(document);
+    let mut members = Members::of(document);
     Some(EndpointDocument {
         endpoint: PrivateEndpoint {
-            id: fields.id("id")?,
-            location: fields.text("location").and_then(|l| l.parse().ok()),
-            subnet: fields.reference("subnet"),
+            id: members.resource()?,
+            location: members.take("location", |l| l.as_str()?.parse().ok()),
+            subnet: members.reference("subnet"),
             addresses: Known::default(),
             dns_zone_groups: Known::default(),
+            unrecognised: members.rest(),
         },
         interfaces: fields.list("networkInterfaces").iter().filter_map(|n| Fields::of(n).id("id")).collect(),
         custom_dns: fields.list("customDnsConfigs").iter().flat_map(custom_dns).collect(),
@@ -60,9 +63,12 @@ pub(crate) fn interface_addresses(document: &Value) -> Vec<PrivateEndpointAddres
 pub(crate) fn zone_group(document: &Value) -> Option<(DnsZoneGroup, Vec<PrivateEndpointAddress>)> {
     let fields = Fields::of(document);
     let configurations: Vec<Fields<'_>> = fields.list("privateDnsZoneConfigs").iter().map(Fields::of).collect();
+    let mut members = Members::of(document);
     let group = DnsZoneGroup {
-        name: fields.owned("name")?,
+        name: members.text("name")?,
         zones: configurations.iter().filter_map(|c| c.id("privateDnsZoneId")).collect(),
+        // The configurations stay: they hold the records that Azure keeps.
+        unrecognised: members.rest(),
     };
     let records = configurations.iter().flat_map(|c| c.list("recordSets"));
     let of_record = |record: &Value| {

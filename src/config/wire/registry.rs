@@ -1,6 +1,6 @@
 //! A registry's document: as ARM answers, as the Azure CLI prints it, as Resource Graph rows and templates have it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::registry_parts::{connection, rule_set};
 use super::{Fields, flag, names, rest};
@@ -8,7 +8,7 @@ use crate::config::versions::{shows, shows_subnet_rules};
 use crate::facts::registry::{
     CustomerManagedKey, NetworkRuleBypassOptions, PublicNetworkAccess, RegistryConfig, Sku, Switch,
 };
-use crate::facts::{Known, Unknown};
+use crate::facts::{Known, ResourceId, Unknown, Unrecognised};
 
 /// Members that become facts whole; every other member is kept in `unrecognised`.
 const UNDERSTOOD: [&str; 23] = [
@@ -194,21 +194,30 @@ fn customer_managed_key(value: &Value, registry: Fields<'_>) -> Option<CustomerM
 }
 
 /// Everything that became no fact, kept as it was.
-fn unrecognised(document: &Value) -> Map<String, Value> {
+fn unrecognised(document: &Value) -> Unrecognised {
     let kept = rest(document, &UNDERSTOOD).into_iter();
     kept.filter(|(name, value)| !is_whole_fact(name, value)).collect()
 }
 
 /// Whether a composed member has nothing but what its fact holds.
 fn is_whole_fact(name: &str, value: &Value) -> bool {
+    let is_id = |value: &Value| value.as_str().is_some_and(|text| text.parse::<ResourceId>().is_ok());
     let only = |allowed: &[&str]| {
         value.as_object().is_some_and(|o| o.iter().all(|(k, v)| allowed.contains(&k.as_str()) || v.is_null()))
     };
     match name {
         "type" => value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("Microsoft.ContainerRegistry/registries")),
-        "privateEndpointConnections" => value.as_array().is_some_and(Vec::is_empty),
+        "privateEndpointConnections" => value.as_array().is_some_and(|l| l.iter().all(|c| connection(c).is_some())),
         "networkRuleSet" => {
-            let plain = |rule: &Value| rule.get("action").and_then(Value::as_str).is_none_or(|a| a == "Allow");
+            let plain = |rule: &Value| {
+                let members = rule.as_object().into_iter().flatten();
+                { members }.all(|(name, value)| match name.as_str() {
+                    "action" => value == "Allow",
+                    "value" | "ipAddressOrRange" => value.is_string(),
+                    "id" | "virtualNetworkSubnetResourceId" | "virtualNetworkResourceId" => is_id(value),
+                    _ => value.is_null(),
+                })
+            };
             let all_plain = |list: &str| value.get(list).and_then(Value::as_array).is_none_or(|l| l.iter().all(plain));
             only(&["defaultAction", "ipRules", "virtualNetworkRules"])
                 && all_plain("ipRules")

@@ -1,15 +1,17 @@
 //! The parts of a registry: rules, connections, replications, tasks, usages.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::members::Members;
 use super::registry::Origin;
-use super::{Fields, flag, number, rest};
+use super::{Fields, flag, rest};
 use crate::config::versions::shows_subnet_rules;
 use crate::facts::registry::{
     AgentPool, ConnectionStatus, DefaultAction, IpRule, NetworkRuleSet, PrivateEndpointConnection, PrivateLinkResource,
     Replication, Task, Usage, VirtualNetworkRule,
 };
-use crate::facts::{Known, ResourceId};
+use crate::facts::{Fqdn, Known, ResourceId, Unrecognised};
 
 /// `networkRuleSet`. Without a default action nothing can be said of it.
 pub(crate) fn rule_set(value: &Value, origin: Origin<'_>) -> Known<NetworkRuleSet> {
@@ -53,21 +55,33 @@ fn subnet_rule(value: &Value) -> Option<VirtualNetworkRule> {
 
 /// A private endpoint connection, embedded or listed.
 pub(crate) fn connection(value: &Value) -> Option<PrivateEndpointConnection> {
-    let connection = Fields::of(value);
-    let state = connection.nested("privateLinkServiceConnectionState");
+    let state = Fields::of(value).nested("privateLinkServiceConnectionState");
+    let mut connection = Members::of(value);
+    let id = connection.resource()?;
+    connection.take("privateLinkServiceConnectionState", whole_state);
     let endpoint = connection.reference("privateEndpoint");
     Some(PrivateEndpointConnection {
-        id: connection.id("id")?,
+        id,
         status: ConnectionStatus::from(state.text("status").unwrap_or("(none shown)")),
         description: state.owned("description").filter(|d| !d.is_empty()),
         actions_required: state.owned("actionsRequired"),
-        provisioning_state: connection.owned("provisioningState"),
+        provisioning_state: connection.text("provisioningState"),
+        unrecognised: connection.rest(),
         private_endpoint: match endpoint {
             Some(_) => Known::default(),
             None => Known::unknown("the connection names no private endpoint"),
         },
         private_endpoint_id: endpoint,
     })
+}
+
+/// Whether a connection's state says nothing but what becomes facts.
+fn whole_state(state: &Value) -> Option<()> {
+    let known = ["status", "description", "actionsRequired"];
+    let said = |(name, value): (&String, &Value)| {
+        value.is_null() || (known.contains(&name.as_str()) && value.as_str().is_some_and(|text| !text.is_empty()))
+    };
+    state.as_object()?.iter().all(said).then_some(())
 }
 
 /// A replication.
@@ -99,12 +113,17 @@ pub(crate) fn replication(value: &Value, origin: Origin<'_>) -> Option<Replicati
 
 /// The list `privateLinkResources`: the member of group `registry`.
 pub(crate) fn private_link_resource(items: &[Value]) -> Known<PrivateLinkResource> {
-    let of_registry = |f: &Fields<'_>| f.text("groupId").is_some_and(|g| g.eq_ignore_ascii_case("registry"));
-    match items.iter().map(Fields::of).find(of_registry) {
-        Some(fields) => Known::Known(PrivateLinkResource {
-            required_members: fields.texts("requiredMembers"),
-            required_zone_names: fields.texts("requiredZoneNames"),
-        }),
+    let of_registry = |d: &&Value| Fields::of(d).text("groupId").is_some_and(|g| g.eq_ignore_ascii_case("registry"));
+    match items.iter().find(of_registry) {
+        Some(document) => {
+            let text = |text: &str| Some(text.to_owned());
+            let mut members = Members::of(document);
+            Known::Known(PrivateLinkResource {
+                required_members: members.texts("requiredMembers", text),
+                required_zone_names: members.texts("requiredZoneNames", text),
+                unrecognised: members.rest(),
+            })
+        }
         None => Known::unknown("privateLinkResources lists no group 'registry'"),
     }
 }
@@ -123,8 +142,12 @@ pub(crate) fn task(value: &Value) -> Option<Task> {
 
 /// An agent pool.
 pub(crate) fn agent_pool(value: &Value) -> Option<AgentPool> {
-    let fields = Fields::of(value);
-    Some(AgentPool { name: fields.owned("name")?, subnet: fields.id("virtualNetworkSubnetResourceId") })
+    let mut members = Members::of(value);
+    Some(AgentPool {
+        name: members.text("name")?,
+        subnet: members.id("virtualNetworkSubnetResourceId"),
+        unrecognised: members.rest(),
+    })
 }
 
 /// The name of any listed resource.
@@ -134,13 +157,57 @@ pub(crate) fn name(value: &Value) -> Option<String> {
 
 /// One row of `listUsages`.
 pub(crate) fn usage(value: &Value) -> Option<Usage> {
-    let fields = Fields::of(value);
+    let mut members = Members::of(value);
     Some(Usage {
-        name: fields.owned("name").or_else(|| fields.nested("name").owned("value"))?,
-        limit: fields.get("limit").and_then(number)?,
-        current_value: fields.get("currentValue").and_then(number)?,
-        unit: fields.owned("unit").unwrap_or_else(|| "Count".to_owned()),
+        name: members.text("name").or_else(|| Fields::of(value).nested("name").owned("value"))?,
+        limit: members.number("limit")?,
+        current_value: members.number("currentValue")?,
+        unit: members.text("unit").unwrap_or_else(|| "Count".to_owned()),
+        unrecognised: members.rest(),
     })
+}
+
+/// What `az acr show-endpoints` prints.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ShownEndpoints {
+    pub(crate) login_server: Fqdn,
+    /// Absent or null where dedicated data endpoints are off.
+    #[serde(default)]
+    pub(crate) data_endpoints: Option<Vec<ShownEndpoint>>,
+    #[serde(default)]
+    pub(crate) regional_endpoints: Option<Vec<ShownEndpoint>>,
+    #[serde(flatten)]
+    rest: Unrecognised,
+}
+
+/// One row of it. The endpoint may be a pattern, `*.blob.core.windows.net`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ShownEndpoint {
+    pub(crate) endpoint: String,
+    #[serde(flatten)]
+    rest: Unrecognised,
+}
+
+/// The Azure CLI's own list of a registry's endpoints.
+pub(crate) fn shown_endpoints(value: &Value) -> Option<ShownEndpoints> {
+    ShownEndpoints::deserialize(value).ok().filter(|e| e.data_endpoints.is_some() || e.regional_endpoints.is_some())
+}
+
+/// The answer of checkNameAvailability.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NameAvailability {
+    pub(crate) name_available: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(flatten)]
+    rest: Unrecognised,
+}
+
+/// Whether a registry's name is free in this cloud.
+pub(crate) fn name_availability(value: &Value) -> Option<NameAvailability> {
+    NameAvailability::deserialize(value).ok()
 }
 
 /// The registry that a child's id lies below.

@@ -1,7 +1,7 @@
 //! The management plane: signing in and reading ARM.
 
 use crate::facts::config::{LookupOutcome, ReadFailure, SignIn};
-use crate::facts::{Evidence, Fix, Severity};
+use crate::facts::{Evidence, Fix, Known, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::command;
 use crate::reconcile::evidence;
@@ -136,7 +136,8 @@ declare_finding! {
     /// - az: `The resource with name 'x' and type 'Microsoft.ContainerRegistry/registries' could not be found in subscription`
     ///
     /// ## What decides it
-    /// Every subscription that was searched answered, and none has the registry. Near names are listed.
+    /// Every subscription that was searched answered, and none has the registry. Near names are listed, and whether Azure
+    /// says that the name is taken elsewhere.
     ///
     /// ## Fix
     /// The right name, or `--subscription` with the one that holds it.
@@ -151,7 +152,7 @@ fn registry_not_found(case: &Case<'_>) -> Vec<Draft> {
     let Some(lookup) = case.lookup() else {
         return Vec::new();
     };
-    let LookupOutcome::NotFound { near_names } = &lookup.outcome else {
+    let LookupOutcome::NotFound { near_names, name_taken } = &lookup.outcome else {
         return Vec::new();
     };
     let searched: Vec<String> = lookup
@@ -172,18 +173,26 @@ fn registry_not_found(case: &Case<'_>) -> Vec<Draft> {
         "If the registry is in another subscription, look there",
         "az account list --all --output table",
     ));
-    let reached = case.login_symptom().answered();
+    let elsewhere = match name_taken {
+        _ if case.login_symptom().answered() => {
+            " A registry of that name answers all the same: it is in a subscription or tenant that this identity does not see."
+                .to_owned()
+        }
+        Known::Known(true) => {
+            " The name is taken: the registry is in a subscription or tenant that this identity does not see.".to_owned()
+        }
+        Known::Known(false) => format!(
+            " The name is free in {}: unless the registry has a domain name label, it does not exist anywhere.",
+            case.config.cloud.name
+        ),
+        Known::Unknown(_) => String::new(),
+    };
     let detail = format!(
-        "Searched: {}.{hint}{}",
+        "Searched: {}.{hint}{elsewhere}",
         if searched.is_empty() {
             "no subscription is visible to this identity".to_owned()
         } else {
             searched.join(", ")
-        },
-        if reached {
-            " A registry of that name answers all the same: it is in a subscription or tenant that this identity does not see."
-        } else {
-            ""
         },
     );
     vec![

@@ -123,10 +123,7 @@ fn read(world: &World, request: &Request, path: &str, version: &str) -> Response
     let lower = path.to_ascii_lowercase();
     let segments: Vec<&str> = lower.trim_start_matches('/').split('/').collect();
     if request.method == "POST" && lower.ends_with("/checknameavailability") {
-        return Response::json(
-            200,
-            &json!({ "nameAvailable": false, "reason": "AlreadyExists", "message": "The registry is in use." }),
-        );
+        return Response::json(200, &name_availability(world, request));
     }
     if lower == "/subscriptions" {
         let all = world.documents.all().filter(|(id, _)| id.matches('/').count() == 2).map(|(_, d)| d.clone());
@@ -150,6 +147,17 @@ fn read(world: &World, request: &Request, path: &str, version: &str) -> Response
         return Response::json(200, &shown(world, document, version));
     }
     list(world, request, path, version)
+}
+
+/// A name is taken where any registry of the world has it, whoever may see that.
+fn name_availability(world: &World, request: &Request) -> Value {
+    let asked: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let mut registries = world.documents.of_type("Microsoft.ContainerRegistry/registries");
+    if registries.any(|d| text(d, "/name").eq_ignore_ascii_case(text(&asked, "/name"))) {
+        json!({ "nameAvailable": false, "reason": "AlreadyExists", "message": "The registry is in use." })
+    } else {
+        json!({ "nameAvailable": true })
+    }
 }
 
 fn summary(document: &Value) -> Value {
