@@ -17,7 +17,7 @@ use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
-use super::args::{CheckArguments, ProxyUrl, VantageArguments};
+use super::args::{CheckArguments, ProxyUrl, RegistryArguments, VantageArguments};
 use super::exit::{Failure, Outcome};
 use super::live::Live;
 use super::output::Output;
@@ -29,11 +29,32 @@ use super::target::{Aim, aim};
 pub(super) const MAX_IN_FLIGHT: usize = 16;
 
 pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
-    let Diagnosis { config, probe, report, interrupted } = diagnose(arguments, output).await?;
+    let Diagnosis { config, probe, report, interrupted } = diagnose(Asked::of(arguments), output).await?;
     output.report(&report, |style| report::table(&report, style))?;
     let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config));
     save_both(arguments.save.as_deref(), config, probe, output)?;
     Ok(if interrupted { Outcome::Interrupted } else { outcome })
+}
+
+/// What a diagnosis is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The registry.
+    pub(super) registry: &'a RegistryArguments,
+    /// The client.
+    pub(super) vantage: &'a VantageArguments,
+    /// Services that must pull.
+    pub(super) used_by: &'a [String],
+    /// Whether to look from here only.
+    pub(super) no_sign_in: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// What `check` is asked for.
+    pub(super) fn of(arguments: &'a CheckArguments) -> Self {
+        let CheckArguments { registry, vantage, used_by, no_sign_in, .. } = arguments;
+        Self { registry, vantage, used_by, no_sign_in: *no_sign_in }
+    }
 }
 
 /// Both halves, and what they say together.
@@ -49,15 +70,15 @@ pub(super) struct Diagnosis {
 }
 
 /// Reads and looks side by side, and joins what is known then.
-pub(super) async fn diagnose(arguments: &CheckArguments, output: &Output) -> Result<Diagnosis, Failure> {
-    Box::pin(both_halves(arguments, output)).await
+pub(super) async fn diagnose(asked: Asked<'_>, output: &Output) -> Result<Diagnosis, Failure> {
+    Box::pin(both_halves(asked, output)).await
 }
 
-async fn both_halves(arguments: &CheckArguments, output: &Output) -> Result<Diagnosis, Failure> {
+async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis, Failure> {
     let asked = arguments.registry.name.as_deref().ok_or(Failure::Missing("check needs a registry: --name NAME"))?;
     let aim = aim(asked, arguments.registry.cloud.as_deref())?;
     let session = session(arguments, &aim.cloud)?;
-    let mut request = probe_request(&aim, &arguments.vantage)?;
+    let mut request = probe_request(&aim, arguments.vantage)?;
     // Asked before both halves: ARM then knows which machine's subnet to read. Nothing is asked off Azure.
     let azure_vm = probe::imds::azure_vm(request.imds).await;
     let vm = azure_vm.known().cloned().flatten();
@@ -77,13 +98,13 @@ async fn both_halves(arguments: &CheckArguments, output: &Output) -> Result<Diag
         }
     };
     live.clear();
-    let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
+    let options = Options { used_by: arguments.used_by.to_vec(), ..Options::at(OffsetDateTime::now_utc()) };
     let report = reconcile(&config, std::slice::from_ref(&probe), &options);
     Ok(Diagnosis { config, probe, report, interrupted })
 }
 
-fn session(arguments: &CheckArguments, cloud: &Cloud) -> Result<Option<Session>, Failure> {
-    let (vantage, registry) = (&arguments.vantage, &arguments.registry);
+fn session(arguments: Asked<'_>, cloud: &Cloud) -> Result<Option<Session>, Failure> {
+    let (vantage, registry) = (arguments.vantage, arguments.registry);
     let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout.mul_f64(0.45))?;
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
@@ -92,7 +113,7 @@ fn session(arguments: &CheckArguments, cloud: &Cloud) -> Result<Option<Session>,
 
 /// The configuration, once for all who wait for it.
 fn read<'a>(
-    arguments: &'a CheckArguments,
+    arguments: Asked<'a>,
     aim: &'a Aim,
     session: Option<Session>,
     vm: Option<AzureVm>,
@@ -101,7 +122,7 @@ fn read<'a>(
         let facts = ConfigFacts::not_read(aim.cloud.clone(), "--no-sign-in was given");
         return async { facts }.boxed();
     };
-    let vantage = &arguments.vantage;
+    let vantage = arguments.vantage;
     let request = ReadRequest {
         cloud: aim.cloud.clone(),
         target: Target::Registry(aim.reference.clone()),

@@ -5,6 +5,7 @@ pub mod audit;
 mod check;
 pub mod check_health;
 mod config;
+mod defaults;
 pub mod endpoints;
 mod exit;
 pub mod explain;
@@ -25,15 +26,23 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
+use defaults::Defaults;
 use exit::{Failure, Outcome};
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::of_usage(&error),
     };
+    let taken = Defaults::here().fill(&mut arguments);
     log::start(&arguments.global);
+    for setting in &taken.used {
+        tracing::info!("configured for az: {setting}");
+    }
+    for setting in &taken.unusable {
+        tracing::warn!("{setting}");
+    }
     exit::code(run(&arguments))
 }
 

@@ -31,7 +31,7 @@ impl Output {
         let compile = |text: &String| jmespath::compile(text).map_err(|e| Failure::Query(one_line(&e)));
         let query = global.query.as_ref().map(compile).transpose()?;
         Ok(Self {
-            format: global.output,
+            format: global.output.unwrap_or(Format::Table),
             query,
             style: style(global.no_color),
             quiet: global.only_show_errors,

@@ -115,6 +115,12 @@ async fn query(session: &Session, workspace: &str, kql: &str, hours: u32) -> Res
     })?;
     match status {
         200..300 => object(&resource, &bytes),
+        // A table comes to be with its first row.
+        400 if String::from_utf8_lossy(&bytes).contains("named 'ContainerRegistryLoginEvents'") => Err(failure(
+            &resource,
+            ReadFailure::NotFound,
+            "the workspace has no table ContainerRegistryLoginEvents yet: no login has been collected",
+        )),
         _ => Err(ReadError::from_answer(&resource, status, &bytes).needing(QUERY_RIGHT)),
     }
 }

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod clues;
+pub mod decide;
 pub mod explanation;
 pub mod page;
 mod recognise;
@@ -15,7 +16,7 @@ mod text;
 
 pub use explanation::{Candidate, Explanation};
 pub use recognise::explain;
-pub use render::render;
+pub use render::{render, word};
 
 use crate::reconcile::{Rule, rules};
 

@@ -176,6 +176,8 @@ fn candidate(lead: &Lead, found: &Match, whole: &Whole) -> Candidate {
         code: Code::from(lead.code.as_str()),
         why: whole.fill(&lead.why, &found.clues),
         decides: whole.fill(&lead.decides, &found.clues),
+        standing: None,
+        because: None,
     }
 }
 

@@ -3,23 +3,54 @@
 use std::fmt::Write as _;
 
 use super::Explanation;
+use super::explanation::{Candidate, Looked, Standing};
 
 /// The explanation as text: the symptom, then each candidate with its reason and what decides.
 pub fn render(explanation: &Explanation, width: usize) -> String {
     let mut text = format!("{}\n", wrapped(&explanation.symptom, width, ""));
     for (index, candidate) in explanation.candidates.iter().enumerate() {
-        let _ = write!(
-            text,
-            "\n{:>2}. {}\n{}\n{}\n",
-            index + 1,
-            candidate.code,
-            wrapped(&candidate.why, width, "    "),
-            wrapped(&format!("decides: {}", candidate.decides), width, "    "),
-        );
+        let mark = candidate.standing.map(|standing| format!("  {}", word(standing))).unwrap_or_default();
+        let _ = write!(text, "\n{:>2}. {}{mark}\n", index + 1, candidate.code);
+        for line in lines(candidate) {
+            let _ = writeln!(text, "{}", wrapped(&line, width, "    "));
+        }
+    }
+    if let Some(looked) = &explanation.looked {
+        text += &from_here(looked, width);
     }
     if let Some(first) = explanation.candidates.first() {
-        let _ = write!(text, "\nThe page of a code: acr-doctor explain {}\n", first.code);
+        let gap = if explanation.looked.is_some() { "" } else { "\n" };
+        let _ = write!(text, "{gap}The page of a code: acr-doctor explain {}\n", first.code);
     }
+    text
+}
+
+/// How a candidate stands, in words.
+pub fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Confirmed => "CONFIRMED",
+        Standing::Open => "open",
+        Standing::RuledOut => "ruled out",
+    }
+}
+
+/// Why it is a candidate and what decides, or, after a look, what was seen.
+fn lines(candidate: &Candidate) -> Vec<String> {
+    let decides = format!("decides: {}", candidate.decides);
+    match (candidate.standing, &candidate.because) {
+        (Some(Standing::Open), Some(because)) => vec![because.clone(), decides],
+        (Some(_), Some(because)) => vec![because.clone()],
+        _ => vec![candidate.why.clone(), decides],
+    }
+}
+
+/// What the look said as a whole.
+fn from_here(looked: &Looked, width: usize) -> String {
+    let mut text = format!("\n{}\n", wrapped(&format!("From here: {}", looked.summary), width, ""));
+    for also in &looked.also {
+        let _ = writeln!(text, "{}", wrapped(&format!("{}  {}", also.code, also.title), width, "    "));
+    }
+    let _ = writeln!(text, "The whole report, with fixes: acr-doctor check -n {}", looked.name);
     text
 }
 

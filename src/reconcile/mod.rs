@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod evidence;
 pub mod expect;
+pub mod hypothesis;
 pub mod paths;
 pub mod place;
 pub mod root_cause;

@@ -1,6 +1,6 @@
 //! The built binary: exit codes, formats, --query, colours, pipes.
 
-use crate::doctor::{doctor, example, finish, golden, run, run_example};
+use crate::doctor::{doctor, example, finish, golden, run, run_example, scratch};
 
 const CASE: &str = "subnet-rule-missing";
 
@@ -90,6 +90,43 @@ fn colours_follow_the_environment() {
     assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], &[]));
     assert!(!coloured(&[("CLICOLOR_FORCE", "1")], &["--no-color"]));
     assert!(!coloured(&[], &[]));
+}
+
+#[test]
+fn what_az_has_configured_stands_where_nothing_is_given() {
+    let directory = scratch("az-config");
+    std::fs::write(directory.join("config"), "[core]\noutput = tsv\n[defaults]\nacr = contoso.example\n").unwrap();
+    let configured = |environment: &[(&str, &str)], more: &[&str]| {
+        let arguments = example(CASE);
+        let mut command = doctor(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        finish(command.args(more).env("AZURE_CONFIG_DIR", &directory).envs(environment.iter().copied()))
+    };
+    let tsv = run_example(CASE, &["-o", "tsv"]).stdout;
+    assert_eq!(configured(&[], &[]).stdout, tsv);
+    assert!(configured(&[("AZURE_CORE_OUTPUT", "json")], &[]).stdout.starts_with("{\n"));
+    assert_eq!(configured(&[("AZURE_CORE_OUTPUT", "json")], &["-o", "tsv"]).stdout, tsv);
+    let odd = configured(&[("AZURE_CORE_OUTPUT", "xml")], &[]);
+    assert_eq!(odd.stdout, run_example(CASE, &[]).stdout, "as if nothing were configured");
+    assert!(odd.stderr.contains("AZURE_CORE_OUTPUT has 'xml'"), "{}", odd.stderr);
+    let silent = configured(&[("AZURE_CORE_OUTPUT", "xml"), ("AZURE_CORE_ONLY_SHOW_ERRORS", "true")], &[]);
+    assert_eq!(silent.stderr, "");
+    let words = example(CASE);
+    let mut colourless = doctor(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    colourless.envs([("CLICOLOR_FORCE", "1"), ("AZURE_CORE_NO_COLOR", "yes")]);
+    assert!(!finish(&mut colourless).stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn the_default_registry_is_the_one_that_is_looked_at() {
+    // A name that cannot be a registry's ends the command before anything is asked.
+    for command in ["check", "probe", "endpoints", "logs", "config"] {
+        let bare = run(&[command]);
+        assert_eq!(bare.code, 2, "{command}: {}", bare.stderr);
+        let ran = finish(doctor(&[command, "--verbose"]).env("AZURE_DEFAULTS_ACR", "not a registry"));
+        assert_eq!(ran.code, 2, "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains("'not a registry'"), "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains("(AZURE_DEFAULTS_ACR)"), "{command} does not say where it is from: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use acr_doctor::explain::decide::{Look, decide};
+use acr_doctor::explain::explanation::Standing;
 use acr_doctor::explain::{Explanation, explain, rule};
+use acr_doctor::facts::{ConfigFacts, ProbeFacts, Snapshot, Verdict};
+use acr_doctor::reconcile::reconcile;
 use proptest::prelude::*;
+use acr_doctor_lab::Scenario;
 use serde::Deserialize;
 
-use super::golden;
+use super::{fixtures, golden, worlds};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +85,55 @@ fn ten_megabytes_are_read_in_part() {
     assert_eq!(codes(&explain(&one_line)), [""; 0]);
 }
 
+fn decided(text: &str, world: &str) -> Explanation {
+    let (config, probes) = fixtures::facts(&fixtures::world(world)).unwrap();
+    let options = fixtures::options();
+    let report = reconcile(&config, &probes, &options);
+    let look = Look { config: &config, probe: &probes[0], report: &report.registries[0], options: &options };
+    decide(explain(text), &look)
+}
+
+fn standing(explanation: &Explanation, code: &str) -> Option<Standing> {
+    explanation.candidates.iter().find(|c| c.code.as_str() == code).and_then(|c| c.standing)
+}
+
+#[test]
+fn a_look_at_a_healthy_registry_rules_out_what_it_can_see() {
+    let explanation = decided("dial tcp: lookup contosoapps.azurecr.io: no such host", "private-link-geo");
+    assert_eq!(standing(&explanation, "dns/name-not-found"), Some(Standing::RuledOut));
+    assert!(explanation.candidates.iter().all(|c| c.standing != Some(Standing::Confirmed)), "{explanation:?}");
+    let looked = explanation.looked.unwrap();
+    assert_eq!((looked.verdict, looked.also), (Verdict::Healthy, Vec::new()));
+}
+
+#[test]
+fn what_was_found_is_confirmed_and_comes_first() {
+    let case = |name: &str| {
+        let read = |half: &str| std::fs::read(golden::path(&format!("examples/{name}/{half}.json"))).unwrap();
+        let config = Snapshot::<ConfigFacts>::parse(&read("config")).unwrap().facts;
+        let probe = Snapshot::<ProbeFacts>::parse(&read("probe")).unwrap().facts;
+        (config, probe)
+    };
+    let text = "denied: client with IP '10.20.1.4' is not allowed access (https://contosoapps.azurecr.io/v2/)";
+    let (config, probe) = case("subnet-rule-missing");
+    let options = fixtures::options();
+    let report = reconcile(&config, std::slice::from_ref(&probe), &options);
+    let look = Look { config: &config, probe: &probe, report: &report.registries[0], options: &options };
+    let explanation = decide(explain(text), &look);
+    assert_eq!(codes(&explanation)[0], "vnet/subnet-rule-missing");
+    assert_eq!(explanation.candidates[0].standing, Some(Standing::Confirmed));
+    let text = acr_doctor::explain::render(&explanation, 100);
+    assert!(text.contains(" 1. vnet/subnet-rule-missing  CONFIRMED\n") && text.contains("From here: "), "{text}");
+
+    // Without the configuration nothing that compares with it is ruled out.
+    let unread = ConfigFacts::not_read(config.cloud.clone(), "--no-sign-in was given");
+    let report = reconcile(&unread, std::slice::from_ref(&probe), &options);
+    let look = Look { config: &unread, probe: &probe, report: &report.registries[0], options: &options };
+    let explanation = decide(explain("no such host: contosoapps.azurecr.io"), &look);
+    assert_eq!(standing(&explanation, "dns/name-not-found"), Some(Standing::RuledOut));
+    assert_eq!(standing(&explanation, "dns/private-zone-record-missing"), Some(Standing::Open));
+}
+
 /// The first code that each row of docs/symptoms.md must name, in the rows' order: which cause Microsoft's article
 /// puts behind it, or, where it names several, one that the article's own remedies begin with.
 const LIKELIEST: [&str; 12] = [
@@ -97,11 +151,26 @@ const LIKELIEST: [&str; 12] = [
     "network/private-endpoint-unreachable",
 ];
 
-/// The last column of docs/symptoms.md is what `explain` answers to the first.
+/// The scenarios that claim a text of the article that stands in a row's first cell.
+fn worlds_of(symptom: &str, scenarios: &[(String, Scenario)]) -> Vec<String> {
+    let cell = symptom.replace('`', "");
+    let texts: Vec<String> = worlds::documented()
+        .into_iter()
+        .filter(|t| t.source == "container-registry-troubleshoot-access" && cell.contains(&t.text))
+        .map(|t| t.text)
+        .collect();
+    assert_eq!(texts.len(), 1, "{symptom} holds one text of tests/explain/documented.toml");
+    let claims = |scenario: &Scenario| scenario.explains.iter().any(|text| texts.contains(text));
+    scenarios.iter().filter(|(_, scenario)| claims(scenario)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The third column of docs/symptoms.md is what `explain` answers to the first; the last names the laboratory's worlds
+/// in which that is seen, each with one of those codes as its root cause.
 #[test]
 fn the_documented_symptoms_lead_where_the_document_says() {
     let document = std::fs::read_to_string(golden::path("docs/symptoms.md")).unwrap();
     let mut likeliest = Vec::new();
+    let scenarios = worlds::scenarios();
     let wanted: Vec<String> = document
         .lines()
         .map(|line| {
@@ -112,8 +181,12 @@ fn the_documented_symptoms_lead_where_the_document_says() {
             }
             let explanation = explain(symptom);
             likeliest.push(codes(&explanation)[0].to_owned());
+            let worlds = worlds_of(symptom, &scenarios);
+            assert!(!worlds.is_empty(), "{symptom} is seen in no world of the laboratory");
+            let links = worlds.iter().map(|world| format!("[{world}](../tests/scenarios/{world}.toml)"));
+            let links: Vec<String> = links.collect();
             let codes: Vec<String> = codes(&explanation).iter().map(|code| format!("`{code}`")).collect();
-            format!("| {symptom} | {causes} | {} |", codes.join(", "))
+            format!("| {symptom} | {causes} | {} | {} |", codes.join(", "), links.join(", "))
         })
         .collect();
     assert_eq!(likeliest, LIKELIEST);

@@ -20,19 +20,21 @@ struct Documented {
 /// An error text, and where it is read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
-    text: String,
-    source: String,
+pub(crate) struct Text {
+    /// Word for word.
+    pub(crate) text: String,
+    /// The article or the thread.
+    pub(crate) source: String,
 }
 
 /// Every scenario with its `family/slug`.
-fn scenarios() -> Vec<(String, Scenario)> {
+pub(crate) fn scenarios() -> Vec<(String, Scenario)> {
     let name = |path: &str| path.trim_start_matches("tests/scenarios/").trim_end_matches(".toml").to_owned();
     let files = golden::files("tests/scenarios", "toml");
     files.iter().map(|path| (name(path), Scenario::read(&golden::path(path)).unwrap())).collect()
 }
 
-fn documented() -> Vec<Text> {
+pub(crate) fn documented() -> Vec<Text> {
     let file: Documented = toml::from_str(include_str!("../explain/documented.toml")).unwrap();
     file.text
 }

@@ -34,7 +34,7 @@ pub struct ReconcileArguments {
 /// Which registry, and who signs in.
 #[derive(Debug, Clone, Args)]
 pub struct RegistryArguments {
-    /// The registry: its name, its login server or its resource id.
+    /// The registry: its name, its login server or its resource id [default: az's defaults.acr].
     #[arg(long, short, value_name = "NAME")]
     pub name: Option<String>,
     /// The resource group, where names alone are not enough.
@@ -46,7 +46,7 @@ pub struct RegistryArguments {
     /// The Microsoft Entra tenant to sign in to.
     #[arg(long, value_name = "TENANT")]
     pub tenant: Option<String>,
-    /// AzureCloud, AzureUSGovernment, AzureChinaCloud, or a file that describes a cloud.
+    /// AzureCloud, AzureUSGovernment, AzureChinaCloud, or a file that describes a cloud [default: az's].
     #[arg(long, value_name = "CLOUD")]
     pub cloud: Option<String>,
 }
@@ -186,7 +186,7 @@ pub struct ConfigArguments {
     acr-doctor probe contosoapps.azurecr.io --save pod.probe.json")]
 pub struct ProbeArguments {
     /// The login server, or the registry's name.
-    #[arg(value_name = "LOGIN_SERVER", required_unless_present = "name")]
+    #[arg(value_name = "LOGIN_SERVER")]
     pub login_server: Option<String>,
     /// The registry: its name or its login server.
     #[arg(long, short, value_name = "NAME", conflicts_with = "login_server")]

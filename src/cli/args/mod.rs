@@ -40,7 +40,7 @@ pub enum Command {
     /// Audit every registry of many subscriptions: one report.
     Audit(Box<super::audit::args::AuditArguments>),
     /// Show the page of a finding, or say what a pasted error text means.
-    Explain(super::explain::ExplainArguments),
+    Explain(Box<super::explain::ExplainArguments>),
     /// List what a client's firewall must allow for a registry.
     Endpoints(Box<super::endpoints::EndpointsArguments>),
     /// Show failed and blocked logins from the registry's own log.
@@ -63,9 +63,9 @@ pub enum Command {
 #[command(next_help_heading = "Global arguments")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line, as typed")]
 pub struct GlobalArguments {
-    /// Output format.
-    #[arg(long, short, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
-    pub output: Format,
+    /// Output format [default: az's core.output, or table].
+    #[arg(long, short, global = true, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
     /// JMESPath query over the JSON output (jmespath.org).
     #[arg(long, global = true, value_name = "JMESPATH")]
     pub query: Option<String>,

@@ -110,9 +110,9 @@ pub struct ScopeArguments {
 /// How Azure is reached.
 #[derive(Debug, Args)]
 pub struct AzureArguments {
-    /// AzureCloud, AzureUSGovernment, AzureChinaCloud, or a file that describes a cloud.
-    #[arg(long, default_value = "AzureCloud", value_name = "CLOUD")]
-    pub cloud: String,
+    /// AzureCloud, AzureUSGovernment, AzureChinaCloud, or a file that describes a cloud [default: az's].
+    #[arg(long, value_name = "CLOUD")]
+    pub cloud: Option<String>,
     /// The tenant to sign in to.
     #[arg(long, value_name = "ID")]
     pub tenant: Option<String>,
@@ -128,6 +128,13 @@ pub struct AzureArguments {
     /// How many requests may be under way at once.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub max_in_flight: u16,
+}
+
+impl AzureArguments {
+    /// The cloud's name or file.
+    pub fn cloud(&self) -> &str {
+        self.cloud.as_deref().unwrap_or("AzureCloud")
+    }
 }
 
 /// A format for other programs and other people.

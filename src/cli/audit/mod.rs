@@ -115,7 +115,7 @@ fn from_azure(
     taker: &mut Taker<'_>,
 ) -> Result<Option<InventoryOutcome>, Failure> {
     let azure = &arguments.azure;
-    let cloud = read_cloud(&azure.cloud)?;
+    let cloud = read_cloud(azure.cloud())?;
     let connect_timeout = HttpSettings::default().connect_timeout;
     let http = http_settings(azure.proxy.as_ref(), azure.ca_file.as_deref(), connect_timeout)?;
     let proxy = http.proxy.clone();
@@ -227,7 +227,7 @@ fn resume_scope(arguments: &AuditArguments) -> String {
         SubnetRulesChoice::All => ", all subnet rules",
         SubnetRulesChoice::Deciding => ", deciding subnet rules",
     };
-    format!("{} of {scope}{}{name}{rules}", arguments.azure.cloud, tags.concat())
+    format!("{} of {scope}{}{name}{rules}", arguments.azure.cloud(), tags.concat())
 }
 
 fn policy(path: Option<&Path>) -> Result<Option<Policy>, Failure> {

@@ -14,7 +14,7 @@ use crate::report;
 use crate::report::health::{HealthError, HealthLine, private_routing, registry_lines};
 
 use super::args::{Arguments, CheckArguments, Command, RegistryArguments};
-use super::check::{Diagnosis, diagnose};
+use super::check::{Asked, Diagnosis, diagnose};
 use super::exit::{Failure, Outcome};
 use super::output::Output;
 use teller::{Teller, ends};
@@ -72,7 +72,7 @@ async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Te
             )));
     };
     let check = as_check(arguments, name)?;
-    let Diagnosis { config, probe, report, .. } = diagnose(&check, output).await?;
+    let Diagnosis { config, probe, report, .. } = diagnose(Asked::of(&check), output).await?;
     if output.is_document() {
         output.report(&report, |style| report::table(&report, style))?;
     }

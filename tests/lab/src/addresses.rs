@@ -10,6 +10,8 @@ pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 pub const ENTRA: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// `management.azure.com`.
 pub const ARM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 20);
+/// `api.loganalytics.io`.
+pub const LOGS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 30);
 /// `mcr.microsoft.com`, a control target.
 pub const MCR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 40);
 /// The client, in the subnet `clients` of the virtual network `app`.

@@ -305,6 +305,13 @@ fn surroundings(all: &mut Documents) {
                  { "category": "ContainerRegistryRepositoryEvents", "enabled": true }], "metrics": []
     } }),
     );
+    all.put(
+        &format!("{scope}/resourceGroups/apps/providers/Microsoft.OperationalInsights/workspaces/logs"),
+        json!({ "location": "eastus", "properties": { "provisioningState": "Succeeded", "retentionInDays": 30,
+            "customerId": "0f2a6d1c-97c6-4b2b-9a55-0d2f0a7f5f11", "sku": { "name": "PerGB2018" } },
+            "lab": { "logins": [{ "address": "203.0.113.50", "identity": "shop", "operation": "Login", "result": "200",
+                "region": "eastus", "agent": "docker/27.0", "count": 41 }] } }),
+    );
     let tag = |name: &str, region: &str, prefix: &str| {
         json!({ "name": name, "id": name, "properties": {
         "changeNumber": "63", "region": region, "systemService": name.split('.').next(), "addressPrefixes": [prefix] } })

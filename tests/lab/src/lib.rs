@@ -19,6 +19,7 @@ pub mod heal;
 pub mod http;
 pub mod imds;
 pub mod judge;
+pub mod logs;
 pub mod names;
 pub mod namespaces;
 pub mod outcome;

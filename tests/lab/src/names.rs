@@ -14,6 +14,8 @@ pub enum Role {
     Arm,
     /// The sign-in authority.
     Entra,
+    /// Log Analytics.
+    Logs,
     /// A control target.
     Control,
     /// A registry's login server, global or regional.
@@ -70,6 +72,7 @@ pub fn hosts(documents: &Documents) -> Vec<Host> {
     let mut all = vec![
         fixed("management.azure.com", Role::Arm, addresses::ARM),
         fixed("login.microsoftonline.com", Role::Entra, addresses::ENTRA),
+        fixed("api.loganalytics.io", Role::Logs, addresses::LOGS),
         fixed("mcr.microsoft.com", Role::Control, addresses::MCR),
         fixed("www.microsoft.com", Role::Control, addresses::MCR),
         fixed("azure.microsoft.com", Role::Control, addresses::MCR),

@@ -14,7 +14,7 @@ use crate::http::{self, Ending, Request, Response};
 use crate::names::Role;
 use crate::scenario::HttpFault;
 use crate::world::Lab;
-use crate::{LabError, arm, entra, imds, registry, tls};
+use crate::{LabError, arm, entra, imds, logs, registry, tls};
 
 /// Binds everything that Azure serves; call it in Azure's namespace. The servers run until the runtime ends.
 pub async fn start_azure(lab: &Arc<Lab>) -> Result<(), LabError> {
@@ -102,6 +102,7 @@ pub fn answer(lab: &Lab, request: &Request) -> Response {
     match host.role {
         Role::Arm => arm::answer(lab, request),
         Role::Entra => entra::answer(&lab.world(), request),
+        Role::Logs => logs::answer(&lab.world(), request),
         Role::Control => Response::new(200, "text/plain", "ok"),
         Role::Login | Role::Data | Role::Blob => registry::answer(&lab.world(), &host, request),
     }
