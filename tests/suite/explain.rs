@@ -7,8 +7,8 @@ use acr_doctor::explain::explanation::Standing;
 use acr_doctor::explain::{Explanation, explain, rule};
 use acr_doctor::facts::{ConfigFacts, ProbeFacts, Snapshot, Verdict};
 use acr_doctor::reconcile::reconcile;
-use proptest::prelude::*;
 use acr_doctor_lab::Scenario;
+use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::{fixtures, golden, worlds};
