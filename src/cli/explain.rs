@@ -87,7 +87,7 @@ fn page(rule: &Rule, arguments: &ExplainArguments, output: &Output) -> Result<Ou
 /// The explanation for a person; what others wrote cannot steer the terminal.
 fn shown(explanation: &Explanation, width: usize) -> String {
     let text = explain::render(explanation, width);
-    text.lines().map(|line| format!("{}\n", sanitise(line))).collect()
+    text.split('\n').map(sanitise).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether too little could be seen to decide.

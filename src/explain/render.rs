@@ -20,7 +20,7 @@ pub fn render(explanation: &Explanation, width: usize) -> String {
     }
     if let Some(first) = explanation.candidates.first() {
         let gap = if explanation.looked.is_some() { "" } else { "\n" };
-        let _ = write!(text, "{gap}The page of a code: acr-doctor explain {}\n", first.code);
+        let _ = writeln!(text, "{gap}The page of a code: acr-doctor explain {}", first.code);
     }
     text
 }

@@ -20,9 +20,12 @@ use ini::Ini;
 /// More than any config file of az.
 const LIMIT: u64 = 1 << 20;
 
+/// A variable's value, by its name.
+type Environment = Box<dyn Fn(&str) -> Option<String>>;
+
 /// The Azure CLI's settings.
 pub(super) struct Defaults {
-    environment: Box<dyn Fn(&str) -> Option<String>>,
+    environment: Environment,
     /// The nearest first.
     local: Vec<(PathBuf, Ini)>,
     own: Option<(PathBuf, Ini)>,
