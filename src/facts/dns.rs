@@ -1,11 +1,11 @@
 //! What name resolution said (RFC 1034, 1035, 2308).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fqdn;
+use super::{Fqdn, Known};
 
 /// All that was learned about one name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,16 +13,45 @@ use super::Fqdn;
 pub struct DnsObservation {
     /// The name asked for.
     pub name: Fqdn,
-    /// Addresses that the hosts file pins; they win over every server.
+    /// Addresses that the hosts file pins, where it decides: it stands before the servers, or these do not answer.
     #[serde(default)]
     pub hosts_file: Vec<IpAddr>,
-    /// What a program on this host would use (hosts file, then the servers in the system's order).
+    /// What a program on this host would use (nsswitch.conf(5): usually the hosts file, then the servers in order).
     pub answer: DnsAnswer,
     /// Each configured server, asked by itself.
     #[serde(default)]
     pub servers: Vec<ServerAnswer>,
+    /// The servers that a local stub (systemd-resolved) asks for this name in turn, each asked by itself: observations
+    /// beside the stub's answer, which is the one that programs get.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<UpstreamAnswer>,
     /// Milliseconds until `answer` was there.
     pub ms: f64,
+}
+
+impl DnsObservation {
+    /// The servers to look at when an answer is wrong: in the place of a local stub those that it asks.
+    pub fn real_servers(&self) -> impl Iterator<Item = &ServerAnswer> {
+        let has_upstreams = !self.upstreams.is_empty();
+        let is_stub = |ip: IpAddr| STUBS.iter().any(|stub| ip == IpAddr::V4(*stub));
+        let shown = self.servers.iter().filter(move |said| !(has_upstreams && is_stub(said.server.ip())));
+        self.upstreams.iter().map(|upstream| &upstream.said).chain(shown)
+    }
+}
+
+/// The stubs of systemd-resolved (systemd-resolved.service(8)): one that does all, one that passes on.
+pub const STUBS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 53), Ipv4Addr::new(127, 0, 0, 54)];
+
+/// What a server behind a stub said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpstreamAnswer {
+    /// The link that it belongs to, whose servers take each other's place. `Known(None)`: the whole host's.
+    /// Unknown: the stub may not ask it for this name at all.
+    #[serde(default)]
+    pub link: Known<Option<String>>,
+    /// Its answer.
+    pub said: ServerAnswer,
 }
 
 /// What one server said.
@@ -31,9 +60,9 @@ pub struct DnsObservation {
 pub struct ServerAnswer {
     /// The server, port 53 but for `--dns-server`.
     pub server: SocketAddr,
-    /// `/etc/resolv.conf`, `systemd-resolved`, `--dns-server`.
+    /// `/etc/resolv.conf`, `systemd-resolved`, `--dns-server`; of an upstream, where the stub has it from.
     pub source: String,
-    /// `udp`, or `tcp` after a truncated answer.
+    /// `udp`, or `tcp` after a truncated answer or where resolv.conf wants it (`use-vc`).
     pub transport: String,
     /// Its answer.
     pub answer: DnsAnswer,

@@ -1,149 +1,18 @@
-//! This host's own settings: name servers, hosts file, addresses, what kind of machine it is.
+//! Where the client stands: addresses, default route, what kind of machine it is.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use ipnet::IpNet;
 
 use crate::facts::vantage::{HostKind, ProxySettings, Vantage};
-use crate::facts::{Fqdn, Known, Unknown};
+use crate::facts::{Known, Unknown};
 
 use super::request::ProbeRequest;
+use super::system::System;
 
 /// The asset tag of machines in Azure (learn.microsoft.com: "Identify an Azure VM", SMBIOS chassis asset tag).
 const AZURE_ASSET_TAG: &str = "7783-7084-3265-9085-8269-3286-77";
-
-/// One configured name server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameServer {
-    /// Address and port.
-    pub address: SocketAddr,
-    /// Where it is configured.
-    pub source: String,
-}
-
-/// What decides name resolution on this host.
-#[derive(Debug, Clone, Default)]
-pub struct System {
-    /// In the order that the system asks them.
-    pub servers: Vec<NameServer>,
-    /// The search list: shown, never applied.
-    pub search: Vec<String>,
-    hosts: BTreeMap<Fqdn, Vec<IpAddr>>,
-}
-
-impl System {
-    /// Reads the system's settings; `--dns-server` takes the place of its servers.
-    pub fn read(dns_server: Option<SocketAddr>) -> Self {
-        let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-        let hosts = std::fs::read_to_string(hosts_path()).unwrap_or_default();
-        let nsswitch = std::fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
-        let (servers, search) = parse_resolv_conf(&resolv);
-        let servers = match dns_server {
-            Some(address) => vec![NameServer { address, source: "--dns-server".to_owned() }],
-            None if cfg!(unix) => servers,
-            None => system_servers(),
-        };
-        let hosts = if files_come_first(&nsswitch) { parse_hosts(&hosts) } else { BTreeMap::new() };
-        Self { servers, search, hosts }
-    }
-
-    /// The addresses that the hosts file pins for a name.
-    pub fn pinned(&self, name: &Fqdn) -> Vec<IpAddr> {
-        self.hosts.get(name).cloned().unwrap_or_default()
-    }
-
-    /// Pins a name, as a line of the hosts file does.
-    #[cfg(test)]
-    pub(super) fn pin(&mut self, name: &Fqdn, ip: IpAddr) {
-        self.hosts.entry(name.clone()).or_default().push(ip);
-    }
-
-    /// The entries of the hosts file that concern registries or the cloud's endpoints.
-    fn relevant_hosts(&self, request: &ProbeRequest) -> BTreeMap<Fqdn, Vec<IpAddr>> {
-        let cloud = &request.cloud;
-        let controls = [cloud.authority.host_str(), cloud.resource_manager.host_str()];
-        let concerns = |name: &Fqdn| {
-            name.is_within(&cloud.registry_suffix)
-                || name.is_within(&cloud.blob_suffix)
-                || *name == request.login_server
-                || controls.iter().flatten().any(|c| name.as_str() == *c)
-        };
-        self.hosts.iter().filter(|(name, _)| concerns(name)).map(|(n, ips)| (n.clone(), ips.clone())).collect()
-    }
-}
-
-fn hosts_path() -> &'static str {
-    if cfg!(windows) { r"C:\Windows\System32\drivers\etc\hosts" } else { "/etc/hosts" }
-}
-
-/// The servers of a system without resolv.conf, as hickory-resolver reads them.
-fn system_servers() -> Vec<NameServer> {
-    let Ok((config, _)) = hickory_resolver::system_conf::read_system_conf() else {
-        return Vec::new();
-    };
-    config
-        .name_servers()
-        .iter()
-        .map(|server| NameServer { address: SocketAddr::new(server.ip, 53), source: "system settings".to_owned() })
-        .collect()
-}
-
-/// `nameserver` and `search` lines of resolv.conf(5); at most three servers count, as in the C library.
-pub fn parse_resolv_conf(text: &str) -> (Vec<NameServer>, Vec<String>) {
-    let mut servers = Vec::new();
-    let mut search = Vec::new();
-    for line in text.lines() {
-        let line = line.split(['#', ';']).next().unwrap_or_default();
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("nameserver") => {
-                // A zone index (fe80::1%eth0) is left to the routing table.
-                let ip = words.next().and_then(|w| w.split('%').next()).and_then(|w| w.parse::<IpAddr>().ok());
-                servers.extend(ip.map(|ip| NameServer { address: SocketAddr::new(ip, 53), source: source_of(ip) }));
-            }
-            Some("search" | "domain") => search = words.map(str::to_owned).collect(),
-            _ => {}
-        }
-    }
-    servers.truncate(3);
-    (servers, search)
-}
-
-fn source_of(ip: IpAddr) -> String {
-    if ip == IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)) {
-        "systemd-resolved".to_owned()
-    } else {
-        "/etc/resolv.conf".to_owned()
-    }
-}
-
-/// hosts(5): address, then names.
-pub fn parse_hosts(text: &str) -> BTreeMap<Fqdn, Vec<IpAddr>> {
-    let mut hosts: BTreeMap<Fqdn, Vec<IpAddr>> = BTreeMap::new();
-    for line in text.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let mut words = line.split_whitespace();
-        let Some(ip) = words.next().and_then(|w| w.parse::<IpAddr>().ok()) else { continue };
-        for name in words.filter_map(|w| w.parse::<Fqdn>().ok()) {
-            hosts.entry(name).or_default().push(ip);
-        }
-    }
-    hosts
-}
-
-/// Whether nsswitch.conf(5) asks files for hosts before dns (or does not say: then it does).
-pub fn files_come_first(nsswitch: &str) -> bool {
-    let line = nsswitch.lines().find_map(|l| l.split('#').next().unwrap_or_default().trim().strip_prefix("hosts:"));
-    line.is_none_or(|sources| {
-        let position = |wanted: &str| sources.split_whitespace().position(|s| s == wanted);
-        match (position("files"), position("dns")) {
-            (Some(files), Some(dns)) => files < dns,
-            (files, _) => files.is_some(),
-        }
-    })
-}
 
 /// Where the client stands, without asking any network.
 pub fn vantage(request: &ProbeRequest, system: &System, proxy: ProxySettings) -> Vantage {
@@ -256,29 +125,6 @@ pub fn parse_default_route(table: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn resolv_conf_gives_servers_in_order_and_the_last_search_list() {
-        let (servers, search) = parse_resolv_conf(
-            "# c\nnameserver 10.0.0.4\nnameserver 127.0.0.53\nsearch a.b\nsearch c.d e.f\nnameserver nonsense\n",
-        );
-        let ips: Vec<String> = servers.iter().map(|s| s.address.to_string()).collect();
-        assert_eq!(ips, ["10.0.0.4:53", "127.0.0.53:53"]);
-        assert_eq!(servers[1].source, "systemd-resolved");
-        assert_eq!(search, ["c.d", "e.f"]);
-    }
-
-    #[test]
-    fn the_hosts_file_counts_only_where_nsswitch_says_so() {
-        let hosts = parse_hosts("10.0.0.9 MyReg.azurecr.io alias # comment\nbad line\n");
-        assert_eq!(hosts[&"myreg.azurecr.io".parse().unwrap()], ["10.0.0.9".parse::<IpAddr>().unwrap()]);
-        assert!(
-            files_come_first("")
-                && files_come_first("hosts: files dns")
-                && files_come_first("hosts:  files mymachines")
-        );
-        assert!(!files_come_first("hosts: dns files") && !files_come_first("hosts: dns"));
-    }
 
     #[test]
     fn the_default_route_is_read_in_host_byte_order() {

@@ -34,6 +34,7 @@ mod recorder;
 pub mod request;
 pub mod resolve;
 pub mod runtime;
+pub mod system;
 pub mod token;
 pub mod tunnel;
 
@@ -46,10 +47,10 @@ use crate::facts::{EndpointRole, Known, LoginServer, ProbeFacts};
 
 use climb::{Climbed, Climber};
 use handshake::Trust;
-use host::System;
 use proxy::ProxyConfig;
 pub use recorder::Recorder;
 pub use request::{EntraTokens, Observer, PlannedEndpoint, ProbeRequest, Quiet};
+use system::System;
 
 /// Endpoints that become known late get at least this long.
 const LATE_ENDPOINTS: Duration = Duration::from_millis(1500);

@@ -17,9 +17,9 @@ use url::{Host, Url};
 
 use super::connect::Attempts;
 use super::excerpt;
-use super::host::System;
 use super::proxy::{ProxyConfig, without_credentials};
 use super::resolve::{Asking, millis};
+use super::system::System;
 use crate::facts::Fqdn;
 use crate::facts::dns::DnsOutcome;
 use crate::facts::probe::{ProxyObservation, ProxyOutcome, TcpOutcome};

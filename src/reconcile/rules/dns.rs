@@ -1,6 +1,6 @@
 //! Name resolution as such: names that do not exist, resolvers that fail.
 
-use crate::facts::dns::{DnsOutcome, ServerAnswer};
+use crate::facts::dns::{DnsObservation, DnsOutcome, ServerAnswer};
 use crate::facts::{EndpointObservation, EndpointRole, Fix};
 use crate::reconcile::case::Case;
 use crate::reconcile::evidence;
@@ -58,7 +58,7 @@ fn resolves_publicly(endpoint: &EndpointObservation) -> bool {
 fn data_not_found(case: &Case<'_>) -> Option<Draft> {
     let lost: Vec<_> = case.data_endpoints().filter(|e| is_unknown_name(case, e)).collect();
     let first = lost.first()?;
-    let server = first.dns.iter().flat_map(|d| &d.servers).map(|s| s.server.ip().to_string()).next();
+    let server = first.dns.iter().flat_map(|d| d.real_servers()).map(|s| s.server.ip().to_string()).next();
     let server = server.unwrap_or_else(|| "the resolver".to_owned());
     Some(
         Draft::new(
@@ -137,12 +137,13 @@ fn resolver_failed(case: &Case<'_>) -> Vec<Draft> {
     if !failed.iter().any(|e| !matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager)) {
         return Vec::new();
     }
-    let servers: Vec<&ServerAnswer> = failed
-        .iter()
-        .filter_map(|e| e.dns.as_ref())
-        .flat_map(|d| &d.servers)
-        .filter(|s| s.answer.outcome.is_server_fault())
-        .collect();
+    let observed = || failed.iter().filter_map(|e| e.dns.as_ref());
+    let faulty = |s: &&ServerAnswer| s.answer.outcome.is_server_fault();
+    let mut servers: Vec<&ServerAnswer> = observed().flat_map(DnsObservation::real_servers).filter(faulty).collect();
+    if servers.is_empty() {
+        // A stub that fails before servers that do not.
+        servers = observed().flat_map(|d| &d.servers).filter(faulty).collect();
+    }
     let mut words: Vec<String> = servers
         .iter()
         .map(|s| format!("{} (from {}): {}", s.server.ip(), s.source, evidence::outcome(&s.answer.outcome)))

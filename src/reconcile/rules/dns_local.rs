@@ -55,7 +55,7 @@ fn pinned(endpoint: &EndpointObservation) -> Option<&DnsObservation> {
 
 /// Whether every pinned address is one of the endpoint's own: a server's answer, or a private endpoint's for the name.
 fn pinned_rightly(case: &Case<'_>, host: &Fqdn, dns: &DnsObservation) -> bool {
-    let answered = |ip: &IpAddr| dns.servers.iter().any(|s| s.answer.ips().any(|a| a == *ip));
+    let answered = |ip: &IpAddr| dns.real_servers().any(|s| s.answer.ips().any(|a| a == *ip));
     let owned = |ip: &IpAddr| {
         case.owner_of(*ip).is_some_and(|(_, endpoint)| case.private_address_for(endpoint, host) == Some(*ip))
     };
@@ -82,7 +82,7 @@ fn hosts_file_override(case: &Case<'_>) -> Vec<Draft> {
         "/etc/hosts"
     };
     let answers: Vec<String> =
-        dns.servers.iter().map(|s| format!("{}: {}", s.server.ip(), evidence::answer(&s.answer))).collect();
+        dns.real_servers().map(|s| format!("{}: {}", s.server.ip(), evidence::answer(&s.answer))).collect();
     let draft = Draft::new(
         format!("The hosts file pins {} to {addresses}", list_of(&hosts)),
         if harm.is_empty() {
@@ -103,7 +103,7 @@ fn hosts_file_override(case: &Case<'_>) -> Vec<Draft> {
     } else {
         Fix::advice(format!("Remove the lines with {} from {file}", list_of(&hosts)))
     }]);
-    let told = dns.servers.iter().any(|s| s.answer.outcome == DnsOutcome::Resolved) || case.all_addresses_known();
+    let told = dns.real_servers().any(|s| s.answer.outcome == DnsOutcome::Resolved) || case.all_addresses_known();
     vec![match (harm.is_empty(), told) {
         (true, _) => draft.severity(Severity::Warning).bystander(),
         (false, true) => draft,
@@ -122,7 +122,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// Asked one by one, the servers differ in kind: a private address from one, a public one or none from another. Other
-    /// public addresses of the same service are no difference, and a server that fails gives no answer to compare.
+    /// public addresses of the same service are no difference, and a server that fails gives no answer to compare. Of the
+    /// servers behind systemd-resolved only those of one link are compared: links share out the names between them.
     /// Where the server in use gives the wrong kind, what follows from that is explained by this; a zone that is known
     /// not to be linked explains it in turn.
     ///
@@ -155,25 +156,43 @@ fn kind(answer: &DnsAnswer) -> Option<Kind> {
     }
 }
 
+/// Groups of servers that take each other's place: the configured ones, and those of one link behind a stub. Servers of
+/// different links are asked for different names, by design.
+fn rivals(dns: &DnsObservation) -> Vec<Vec<&ServerAnswer>> {
+    let mut groups = vec![dns.servers.iter().collect::<Vec<_>>()];
+    let mut links: Vec<&Option<String>> = Vec::new();
+    for link in dns.upstreams.iter().filter_map(|upstream| upstream.link.known()) {
+        if !links.contains(&link) {
+            links.push(link);
+            let here = dns.upstreams.iter().filter(|upstream| upstream.link.known() == Some(link));
+            groups.push(here.map(|upstream| &upstream.said).collect());
+        }
+    }
+    groups
+}
+
+fn differ(servers: &[&ServerAnswer]) -> bool {
+    servers.iter().filter_map(|s| kind(&s.answer)).collect::<BTreeSet<_>>().len() > 1
+}
+
 fn resolvers_disagree(case: &Case<'_>) -> Vec<Draft> {
     let split: Vec<_> = case
         .endpoints()
         .filter_map(|e| Some((e, e.dns.as_ref()?)))
-        .filter(|(_, dns)| dns.servers.iter().filter_map(|s| kind(&s.answer)).collect::<BTreeSet<_>>().len() > 1)
+        .filter_map(|(e, dns)| Some((e, rivals(dns).into_iter().find(|servers| differ(servers))?)))
         .collect();
-    let Some((first, dns)) = split.first() else {
+    let Some((first, servers)) = split.first() else {
         return Vec::new();
     };
     let hosts: Vec<&Fqdn> = split.iter().map(|(e, _)| &e.host).collect();
     let line = |s: &ServerAnswer| format!("{} (from {}): {}", s.server.ip(), s.source, evidence::answer(&s.answer));
-    let lines: Vec<String> = dns.servers.iter().map(line).collect();
-    let others: Vec<String> = dns
-        .servers
+    let lines: Vec<String> = servers.iter().copied().map(line).collect();
+    let others: Vec<String> = servers
         .iter()
         .filter(|s| kind(&s.answer).is_some_and(|k| k != Kind::Private))
         .map(|s| s.server.ip().to_string())
         .collect();
-    let private = dns.servers.iter().any(|s| kind(&s.answer) == Some(Kind::Private));
+    let private = servers.iter().any(|s| kind(&s.answer) == Some(Kind::Private));
     vec![
         Draft::new(
             format!("The configured resolvers disagree about {}", list_of(&hosts)),

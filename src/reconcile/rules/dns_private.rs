@@ -302,7 +302,7 @@ fn public_answer_fixes(case: &Case<'_>, login: &EndpointObservation, endpoint: &
     let servers: Vec<String> = login
         .dns
         .iter()
-        .flat_map(|d| &d.servers)
+        .flat_map(|d| d.real_servers())
         .map(|s| s.server.ip().to_string())
         .filter(|ip| ip != "168.63.129.16")
         .collect();

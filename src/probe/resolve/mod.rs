@@ -1,0 +1,390 @@
+//! Name resolution, asked of each server by itself.
+//!
+//! Names are always absolute: search domains are never applied.
+
+mod wire;
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::system::nsswitch::{Source, Status, Step};
+use super::system::resolv_conf::AskOptions;
+use super::system::{NameServer, System};
+use crate::facts::dns::{Address, DnsAnswer, DnsObservation, DnsOutcome, ServerAnswer, UpstreamAnswer};
+use crate::facts::{Fqdn, Known};
+
+/// After a server has answered, those that stand before it, and the rest, get this long: a lost query is sent again.
+const STRAGGLERS: Duration = Duration::from_millis(1500);
+
+/// A name that is being asked for, of every server at once.
+///
+/// The answer is what programs on this host would use: the sources in the order of nsswitch.conf; of a source's servers
+/// the first that says something about the name; a server that fails, or is silent while another answers, is passed over.
+#[derive(Debug)]
+pub struct Asking {
+    name: Fqdn,
+    pinned: Vec<IpAddr>,
+    order: Vec<Step>,
+    /// Places in `asked`.
+    resolve: Vec<usize>,
+    dns: Vec<usize>,
+    /// The configured servers, then those behind a stub.
+    asked: Vec<Asked>,
+    running: JoinSet<(usize, ServerAnswer)>,
+    started: Instant,
+    decided: Option<(DnsAnswer, f64)>,
+    by_hosts_file: bool,
+}
+
+/// One server, and what it said so far.
+#[derive(Debug)]
+struct Asked {
+    server: NameServer,
+    /// Of a server behind a stub.
+    link: Option<Known<Option<String>>>,
+    said: Option<ServerAnswer>,
+}
+
+impl Asking {
+    /// Sends the queries.
+    pub fn start(system: &System, name: &Fqdn, deadline: Deadline) -> Self {
+        let configured = system.servers.iter().cloned().map(|server| Asked { server, link: None, said: None });
+        let behind = system.upstreams(name).into_iter().map(|upstream| Asked {
+            server: NameServer { address: upstream.address, source: upstream.source() },
+            link: Some(upstream.link),
+            said: None,
+        });
+        let asked: Vec<Asked> = configured.chain(behind).collect();
+        let mut running = JoinSet::new();
+        for (index, Asked { server, link, .. }) in asked.iter().enumerate() {
+            let (server, name) = (server.clone(), name.clone());
+            let options = if link.is_some() { AskOptions::default() } else { system.options };
+            running.spawn(async move { (index, ask(&server, &name, options, deadline).await) });
+        }
+        Self {
+            name: name.clone(),
+            pinned: system.pinned(name),
+            order: system.order().to_vec(),
+            resolve: system.servers_of(Source::Resolve).to_vec(),
+            dns: system.servers_of(Source::Dns).to_vec(),
+            asked,
+            running,
+            started: Instant::now(),
+            decided: None,
+            by_hosts_file: false,
+        }
+    }
+
+    /// What a program on this host would use, as soon as that is certain; the other servers go on being asked.
+    pub async fn decide(&mut self) -> DnsAnswer {
+        let answer = self.follow_the_order().await;
+        self.decided = Some((answer.clone(), millis(self.started)));
+        answer
+    }
+
+    async fn follow_the_order(&mut self) -> DnsAnswer {
+        let mut last = None;
+        for step in self.order.clone() {
+            let answer = match step.source {
+                Source::Files if self.pinned.is_empty() => None,
+                Source::Files => Some(pinned_answer(&self.pinned)),
+                Source::Resolve => self.decisive(&self.resolve.clone()).await,
+                Source::Dns => self.decisive(&self.dns.clone()).await,
+            };
+            // Without a running systemd-resolved, `resolve` is not there.
+            let absent = step.source == Source::Resolve && answer.is_none();
+            let status = if absent { Status::Unavailable } else { Status::of(answer.as_ref()) };
+            if let Some(answer) = answer {
+                self.by_hosts_file = step.source == Source::Files;
+                last = Some(answer);
+            }
+            if step.ends_with(status) {
+                break;
+            }
+        }
+        last.unwrap_or_else(|| self.nobody_asked())
+    }
+
+    fn nobody_asked(&self) -> DnsAnswer {
+        let why = if self.asked.is_empty() {
+            "no name server is configured"
+        } else {
+            "nsswitch.conf does not let programs ask a name server for hosts"
+        };
+        failed(DnsOutcome::Unreachable(why.to_owned()))
+    }
+
+    /// The answer of a group of servers; `None` if there are none.
+    async fn decisive(&mut self, group: &[usize]) -> Option<DnsAnswer> {
+        let patience = Deadline::from_std(self.started) + STRAGGLERS;
+        loop {
+            let said: Vec<Option<&DnsAnswer>> = self.said_by(group).collect();
+            if let Some(answer) = decided(said.iter().copied()) {
+                return Some(answer.clone());
+            }
+            if said.iter().all(Option::is_some) {
+                return said.first().copied().flatten().cloned();
+            }
+            let later = said.iter().flatten().find(|answer| says(answer)).map(|answer| (*answer).clone());
+            let ended = match later {
+                None => self.running.join_next().await,
+                Some(later) => match timeout_at(patience, self.running.join_next()).await {
+                    Ok(ended) => ended,
+                    Err(_) => return Some(later),
+                },
+            };
+            match ended {
+                Some(ended) => self.note(ended),
+                None => return self.said_by(group).flatten().next().cloned(),
+            }
+        }
+    }
+
+    fn said_by(&self, group: &[usize]) -> impl Iterator<Item = Option<&DnsAnswer>> {
+        let of = |index: &usize| self.asked.get(*index).map(|asked| asked.said.as_ref().map(|said| &said.answer));
+        group.iter().filter_map(of)
+    }
+
+    fn note(&mut self, ended: Result<(usize, ServerAnswer), JoinError>) {
+        if let Ok((index, said)) = ended
+            && let Some(asked) = self.asked.get_mut(index)
+        {
+            asked.said = Some(said);
+        }
+    }
+
+    /// Every server's answer besides the one decided on, after a last wait for the stragglers.
+    pub async fn outcome(mut self) -> DnsObservation {
+        let patience = Deadline::from_std(self.started) + STRAGGLERS;
+        while let Ok(Some(ended)) = timeout_at(patience, self.running.join_next()).await {
+            self.note(ended);
+        }
+        let waited = millis(self.started);
+        let (answer, ms) = self.decided.unwrap_or_else(|| (failed(DnsOutcome::TimedOut), waited));
+        let (mut servers, mut upstreams) = (Vec::new(), Vec::new());
+        for Asked { server, link, said } in self.asked {
+            let said = said.unwrap_or_else(|| silent(server, waited));
+            match link {
+                None => servers.push(said),
+                Some(link) => upstreams.push(UpstreamAnswer { link, said }),
+            }
+        }
+        let hosts_file = if self.by_hosts_file { self.pinned } else { Vec::new() };
+        DnsObservation { name: self.name, hosts_file, answer, servers, upstreams, ms }
+    }
+}
+
+fn silent(server: NameServer, ms: f64) -> ServerAnswer {
+    ServerAnswer {
+        server: server.address,
+        source: server.source,
+        transport: "udp".to_owned(),
+        answer: failed(DnsOutcome::TimedOut),
+        ms,
+    }
+}
+
+/// The answer that counts, if that is certain yet: the first, in order, of a server that says something, where all
+/// before it have failed.
+fn decided<'a>(mut servers: impl Iterator<Item = Option<&'a DnsAnswer>>) -> Option<&'a DnsAnswer> {
+    servers.find(|said| said.is_none_or(says)).flatten()
+}
+
+fn says(answer: &DnsAnswer) -> bool {
+    !answer.outcome.is_server_fault()
+}
+
+/// Milliseconds since an instant.
+pub fn millis(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn pinned_answer(pinned: &[IpAddr]) -> DnsAnswer {
+    let addresses = pinned.iter().map(|ip| Address { ip: *ip, ttl: 0 }).collect();
+    DnsAnswer { outcome: DnsOutcome::Resolved, chain: Vec::new(), addresses }
+}
+
+fn failed(outcome: DnsOutcome) -> DnsAnswer {
+    DnsAnswer { outcome, chain: Vec::new(), addresses: Vec::new() }
+}
+
+async fn ask(server: &NameServer, name: &Fqdn, options: AskOptions, deadline: Deadline) -> ServerAnswer {
+    let started = Instant::now();
+    // A program gives a server up after its own time, whatever `--timeout` is.
+    let deadline = deadline.min(Deadline::now() + options.patience());
+    let query = |kind| wire::query(server.address, name, kind, options, deadline);
+    let ((v4, by_tcp), v6) = tokio::join!(query(RecordType::A), async {
+        if options.no_aaaa { None } else { Some(query(RecordType::AAAA).await) }
+    });
+    let by_tcp = by_tcp || v6.as_ref().is_some_and(|(_, by_tcp)| *by_tcp);
+    ServerAnswer {
+        server: server.address,
+        source: server.source.clone(),
+        transport: if by_tcp { "tcp" } else { "udp" }.to_owned(),
+        answer: match v6 {
+            Some((v6, _)) => merge(v4, v6),
+            None => v4,
+        },
+        ms: millis(started),
+    }
+}
+
+/// One answer of the two for IPv4 and IPv6: IPv4's outcome counts unless only IPv6 has addresses.
+fn merge(v4: DnsAnswer, v6: DnsAnswer) -> DnsAnswer {
+    let (mut first, second) =
+        if v4.outcome != DnsOutcome::Resolved && v6.outcome == DnsOutcome::Resolved { (v6, v4) } else { (v4, v6) };
+    // A server that fails for AAAA alone answers all the same; one that fails for A and denies AAAA has failed.
+    if first.chain.is_empty() {
+        first.chain.clone_from(&second.chain);
+    }
+    if second.outcome == DnsOutcome::Resolved {
+        first.addresses.extend(second.addresses);
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+
+    use super::*;
+
+    fn answer(outcome: DnsOutcome) -> DnsAnswer {
+        failed(outcome)
+    }
+
+    #[test]
+    fn the_first_server_that_says_something_decides_and_only_failures_are_passed_over() {
+        let (yes, no, fault) =
+            (answer(DnsOutcome::Resolved), answer(DnsOutcome::NameNotFound), answer(DnsOutcome::ServerFailure));
+        assert_eq!(decided([Some(&no), Some(&yes)].into_iter()), Some(&no));
+        assert_eq!(decided([Some(&fault), Some(&yes), None].into_iter()), Some(&yes));
+        assert_eq!(decided([None, Some(&yes)].into_iter()), None);
+        assert_eq!(decided([Some(&fault), Some(&fault)].into_iter()), None);
+    }
+
+    /// A server on loopback that answers nothing, as long as the socket lives.
+    fn silent() -> (std::net::UdpSocket, NameServer) {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, NameServer { address, source: "test".to_owned() })
+    }
+
+    /// A server on loopback that answers every query with this response code.
+    async fn answering(code: u8) -> NameServer {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0u8; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let mut packet = buffer[..length].to_vec();
+                (packet[2], packet[3]) = (0x81, 0x80 | code);
+                socket.send_to(&packet, from).await.unwrap();
+            }
+        });
+        NameServer { address, source: "test".to_owned() }
+    }
+
+    fn name() -> Fqdn {
+        "myreg.azurecr.io".parse().unwrap()
+    }
+
+    fn in_a_minute() -> Deadline {
+        Deadline::now() + Duration::from_secs(60)
+    }
+
+    const NXDOMAIN: u8 = 3;
+
+    #[tokio::test]
+    async fn a_silent_server_is_reported_as_silent_and_the_hosts_file_does_not_wait_for_it() {
+        let (_socket, server) = silent();
+        let mut system = System::of_servers(vec![server]);
+        system.pin(&name(), "10.0.0.9".parse().unwrap());
+        let mut asking = Asking::start(&system, &name(), in_a_minute());
+        let ips: Vec<IpAddr> = asking.decide().await.ips().collect();
+        assert_eq!(ips, ["10.0.0.9".parse::<IpAddr>().unwrap()]);
+        assert!(asking.asked.iter().all(|asked| asked.said.is_none()));
+        let seen = asking.outcome().await;
+        assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
+        assert_eq!(seen.hosts_file.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_does_not_hold_up_one_that_answers() {
+        let (_socket, silent) = silent();
+        let system = System::of_servers(vec![silent, answering(NXDOMAIN).await]);
+        // Without an end to its patience this would take an hour.
+        let deadline = Deadline::now() + Duration::from_secs(3600);
+        let mut asking = Asking::start(&system, &name(), deadline);
+        assert_eq!(asking.decide().await.outcome, DnsOutcome::NameNotFound);
+        let seen = asking.outcome().await;
+        assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
+        assert_eq!(seen.servers[1].answer.outcome, DnsOutcome::NameNotFound);
+    }
+
+    /// What is decided on in this order, with a server that says NXDOMAIN and a hosts file that has the name.
+    async fn decided_by(hosts: &str) -> DnsObservation {
+        let mut system = System::of_servers(vec![answering(NXDOMAIN).await]);
+        system.pin(&name(), "10.0.0.9".parse().unwrap());
+        system.switch(hosts);
+        let mut asking = Asking::start(&system, &name(), in_a_minute());
+        asking.decide().await;
+        asking.outcome().await
+    }
+
+    #[tokio::test]
+    async fn the_sources_are_asked_in_the_order_of_nsswitch() {
+        let after = decided_by("dns files").await;
+        assert_eq!((after.answer.outcome, after.hosts_file.len()), (DnsOutcome::Resolved, 1));
+        let closed = decided_by("dns [NOTFOUND=return] files").await;
+        assert_eq!((closed.answer.outcome, closed.hosts_file.len()), (DnsOutcome::NameNotFound, 0));
+        let without = decided_by("dns").await;
+        assert_eq!((without.answer.outcome, without.hosts_file.len()), (DnsOutcome::NameNotFound, 0));
+        let never = decided_by("mymachines").await;
+        assert!(matches!(never.answer.outcome, DnsOutcome::Unreachable(why) if why.contains("nsswitch.conf")));
+        assert_eq!(never.servers[0].answer.outcome, DnsOutcome::NameNotFound, "asked for the record all the same");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_answer_the_question_is_ignored_and_the_query_may_go_over_tcp() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).await.unwrap();
+        let by_udp = tokio::spawn(async move {
+            let mut buffer = [0u8; 512];
+            while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
+                let packet = buffer[..length].to_vec();
+                // The query itself, then an answer to another question, then a truncated one.
+                udp.send_to(&packet, from).await.unwrap();
+                let mut other = packet.clone();
+                (other[2], other[13]) = (0x81, b'x');
+                udp.send_to(&other, from).await.unwrap();
+                let mut truncated = packet;
+                (truncated[2], truncated[3]) = (0x83, 0x80);
+                udp.send_to(&truncated, from).await.unwrap();
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let length = stream.read_u16().await.unwrap();
+                let mut packet = vec![0; usize::from(length)];
+                stream.read_exact(&mut packet).await.unwrap();
+                (packet[2], packet[3]) = (0x81, 0x80 | NXDOMAIN);
+                stream.write_all(&length.to_be_bytes()).await.unwrap();
+                stream.write_all(&packet).await.unwrap();
+            }
+        });
+        let server = NameServer { address, source: "test".to_owned() };
+        let truncated = ask(&server, &name(), AskOptions::default(), in_a_minute()).await;
+        assert_eq!((truncated.transport.as_str(), truncated.answer.outcome), ("tcp", DnsOutcome::NameNotFound));
+        by_udp.abort();
+        let options = AskOptions { use_vc: true, edns0: true, no_aaaa: true, ..AskOptions::default() };
+        let by_choice = ask(&server, &name(), options, in_a_minute()).await;
+        assert_eq!((by_choice.transport.as_str(), by_choice.answer.outcome), ("tcp", DnsOutcome::NameNotFound));
+    }
+}
