@@ -113,7 +113,7 @@ impl Asking {
         let why = if self.asked.is_empty() {
             "no name server is configured"
         } else {
-            "nsswitch.conf does not let programs ask a name server for hosts"
+            "nsswitch.conf has neither dns nor resolve for hosts"
         };
         failed(DnsOutcome::Unreachable(why.to_owned()))
     }

@@ -58,7 +58,7 @@ fn resolves_publicly(endpoint: &EndpointObservation) -> bool {
 fn data_not_found(case: &Case<'_>) -> Option<Draft> {
     let lost: Vec<_> = case.data_endpoints().filter(|e| is_unknown_name(case, e)).collect();
     let first = lost.first()?;
-    let server = first.dns.iter().flat_map(|d| d.real_servers()).map(|s| s.server.ip().to_string()).next();
+    let server = first.dns.iter().flat_map(DnsObservation::real_servers).map(|s| s.server.ip().to_string()).next();
     let server = server.unwrap_or_else(|| "the resolver".to_owned());
     Some(
         Draft::new(
@@ -129,6 +129,11 @@ declare_finding! {
     explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], resolver_failed;
 }
 
+fn answers_of(dns: &DnsObservation) -> String {
+    let said = dns.real_servers().map(|s| format!("{} says {}", s.server.ip(), evidence::answer(&s.answer)));
+    said.collect::<Vec<_>>().join(", ")
+}
+
 fn resolver_failed(case: &Case<'_>) -> Vec<Draft> {
     let failed: Vec<&EndpointObservation> = case
         .everything()
@@ -156,6 +161,19 @@ fn resolver_failed(case: &Case<'_>) -> Vec<Draft> {
     let what =
         failed.iter().find_map(|e| e.dns.as_ref()).map(|d| evidence::outcome(&d.answer.outcome)).unwrap_or_default();
     let names: Vec<&str> = failed.iter().map(|e| e.host.as_str()).collect();
+    if let Some(dns) =
+        failed.iter().find_map(|e| e.dns.as_ref()).filter(|d| servers.is_empty() && !d.servers.is_empty())
+    {
+        return vec![
+            Draft::new(
+                format!("Programs on this host ask no name server for {}", dns.name),
+                format!("{what}. Asked directly, {}.", answers_of(dns)),
+            )
+            .about(failed.iter().map(|e| &e.host))
+            .seen(failed.iter().map(|e| evidence::dns(e)))
+            .mend([Fix::advice("Name dns among the sources of hosts in /etc/nsswitch.conf: hosts: files dns")]),
+        ];
+    }
     vec![
         Draft::new(
             format!("{first} fails for {}: {what}", names.first().copied().unwrap_or_default()),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
+use crate::facts::dns::DnsObservation;
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
 use crate::facts::{EndpointObservation, Fix, Fqdn};
@@ -221,7 +222,8 @@ fn correct(case: &Case<'_>, endpoint: &EndpointObservation, stale: IpAddr) -> Ve
 
 fn stale_elsewhere(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Option<Fix> {
     record_with(case, &endpoint.host, address).is_none().then(|| {
-        let server = endpoint.dns.iter().flat_map(|d| d.real_servers()).map(|s| s.server.ip().to_string()).next();
+        let server =
+            endpoint.dns.iter().flat_map(DnsObservation::real_servers).map(|s| s.server.ip().to_string()).next();
         Fix::advice(format!(
             "Remove {} → {address} where {} keeps it (a custom zone, or a private zone that could not be read)",
             endpoint.host,

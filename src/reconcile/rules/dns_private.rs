@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::facts::dns::DnsOutcome;
+use crate::facts::dns::{DnsObservation, DnsOutcome};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, Fqdn, Severity};
 use crate::reconcile::case::Case;
@@ -302,7 +302,7 @@ fn public_answer_fixes(case: &Case<'_>, login: &EndpointObservation, endpoint: &
     let servers: Vec<String> = login
         .dns
         .iter()
-        .flat_map(|d| d.real_servers())
+        .flat_map(DnsObservation::real_servers)
         .map(|s| s.server.ip().to_string())
         .filter(|ip| ip != "168.63.129.16")
         .collect();

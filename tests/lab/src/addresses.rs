@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 /// Azure DNS.
 pub const AZURE_DNS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+/// The client's stub resolver, as systemd-resolved has it.
+pub const STUB: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 53);
 /// The instance metadata service.
 pub const IMDS: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// `login.microsoftonline.com`.

@@ -177,6 +177,8 @@ pub struct ClientSpec {
     pub secret: Option<String>,
     /// The resolvers in its resolv.conf: `azure`, `corp`, `corp-forwarding` or an address.
     pub resolvers: Vec<String>,
+    /// What the stub resolver at 127.0.0.53 answers, if there is one: what `azure` or `corp` would.
+    pub stub: Option<String>,
     /// Further environment.
     pub env: BTreeMap<String, String>,
     /// Lines of its hosts file.
@@ -202,6 +204,7 @@ impl Default for ClientSpec {
             az: false,
             secret: None,
             resolvers: vec!["azure".to_owned()],
+            stub: None,
             env: BTreeMap::new(),
             hosts: Vec::new(),
             files: BTreeMap::new(),

@@ -29,6 +29,15 @@ pub async fn start_azure(lab: &Arc<Lab>) -> Result<(), LabError> {
     Ok(())
 }
 
+/// Binds the client's stub resolver, if it has one; call it in the client's namespace.
+pub async fn start_stub(lab: &Arc<Lab>) -> Result<(), LabError> {
+    let Some(stub) = lab.world().client.stub.clone() else { return Ok(()) };
+    let view = if stub == "azure" { View::Azure } else { View::Public };
+    let (udp, tcp) = bind_dns(addresses::STUB).await?;
+    tokio::spawn(dns::serve(Arc::clone(lab), view, udp, tcp));
+    Ok(())
+}
+
 /// A listening socket.
 pub async fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, LabError> {
     TcpListener::bind((address, port)).await.map_err(LabError::io(format!("listen at {address}:{port}")))

@@ -19,6 +19,8 @@ use crate::world::{Lab, World};
 use crate::{LabError, Scenario, az, backing, base, corporate, heal, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
+/// The namespaces that something is served in: the client's has its stub resolver, if any.
+const SERVING: [&str; 3] = ["azure", "corp", "client"];
 const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
 
 /// What a world is wanted for.
@@ -143,7 +145,7 @@ fn mend(lab: &Lab, scenario: &Scenario, first: &Ran) -> Result<bool, LabError> {
 /// Starts the servers on threads of their namespaces and waits until all sockets are bound.
 fn serve(lab: &Arc<Lab>) -> Result<(), LabError> {
     let (ready, readiness) = mpsc::channel();
-    for namespace in ["azure", "corp"] {
+    for namespace in SERVING {
         let (lab, ready) = (Arc::clone(lab), ready.clone());
         std::thread::spawn(move || {
             let told = ready.clone();
@@ -153,7 +155,7 @@ fn serve(lab: &Arc<Lab>) -> Result<(), LabError> {
             }
         });
     }
-    for _ in 0..2 {
+    for _ in SERVING {
         readiness.recv().map_err(|e| LabError::Scenario(format!("a server ended: {e}")))??;
     }
     Ok(())
@@ -164,10 +166,10 @@ fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), Lab
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(LabError::io("runtime"))?;
     runtime.block_on(async {
-        if namespace == "azure" {
-            server::start_azure(lab).await?;
-        } else {
-            corporate::start(lab).await?;
+        match namespace {
+            "azure" => server::start_azure(lab).await?,
+            "corp" => corporate::start(lab).await?,
+            _ => server::start_stub(lab).await?,
         }
         let _ = ready.send(Ok(()));
         std::future::pending::<Result<(), LabError>>().await
