@@ -41,3 +41,8 @@ pub const PROXY_PORT: u16 = 3128;
 pub const fn registry(n: u8, slot: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 51, 100, 10 + 20 * n + slot)
 }
+
+/// Public addresses of the endpoints of a registry's fifth and further regions, over all registries of a world.
+pub fn further() -> impl Iterator<Item = Ipv4Addr> {
+    (100..=254).map(|host| Ipv4Addr::new(192, 0, 2, host))
+}

@@ -125,7 +125,8 @@ fn public_zone(world: &World) -> BTreeMap<String, Public> {
                 chain.push(format!("{stem}.{ZONE}"));
             }
             let kind = if host.role == Role::Data { "d" } else { "r" };
-            let short = format!("{kind}{}", host.public.octets()[3]);
+            let [_, _, net, at] = host.public.octets();
+            let short = format!("{kind}{net}x{at}");
             chain.push(format!("{short}.{}.azcr.io", host.region));
             chain.push(format!("{short}-acr-{}.trafficmanager.net", host.region));
             chain.push(format!("{short}.{}.cloudapp.azure.com", host.region));

@@ -10,6 +10,7 @@ pub mod backing;
 pub mod base;
 pub mod blobs;
 pub mod corporate;
+pub mod daemon;
 pub mod dns;
 pub mod documents;
 pub mod entra;

@@ -77,21 +77,26 @@ pub fn hosts(documents: &Documents) -> Vec<Host> {
         fixed("www.microsoft.com", Role::Control, addresses::MCR),
         fixed("azure.microsoft.com", Role::Control, addresses::MCR),
     ];
+    let mut further = addresses::further();
     for (registry, n) in registries(documents).into_iter().zip(0u8..12) {
         let login = text(registry, "/properties/loginServer").to_ascii_lowercase();
         let id = text(registry, "/id").to_owned();
         let stem = login.strip_suffix(".azurecr.io").unwrap_or(&login).to_owned();
-        let mut add = |name: String, role, region: &str, slot| {
-            let public = addresses::registry(n, slot);
+        let mut add = |name: String, role, region: &str, public| {
             all.push(Host { name, role, region: region.to_owned(), public, registry: id.clone() });
         };
+        let at = |slot| addresses::registry(n, slot);
         let home = text(registry, "/location");
-        add(login.clone(), Role::Login, home, 0);
-        add(format!("{}.blob.core.windows.net", blob_account(&stem)), Role::Blob, home, 5);
-        for (region, slot) in regions(documents, registry).iter().zip(0u8..4) {
-            add(format!("{stem}.{region}.data.azurecr.io"), Role::Data, region, 1 + slot);
-            if text(registry, "/properties/regionalEndpoints") == "Enabled" {
-                add(format!("{stem}.{region}.geo.azurecr.io"), Role::Login, region, 10 + slot);
+        add(login.clone(), Role::Login, home, at(0));
+        add(format!("{}.blob.core.windows.net", blob_account(&stem)), Role::Blob, home, at(5));
+        let regional = text(registry, "/properties/regionalEndpoints") == "Enabled";
+        for (region, slot) in regions(documents, registry).iter().zip(0u8..) {
+            let mut place = |first: u8| if slot < 4 { Some(at(first + slot)) } else { further.next() };
+            if let Some(public) = place(1) {
+                add(format!("{stem}.{region}.data.azurecr.io"), Role::Data, region, public);
+            }
+            if let Some(public) = regional.then(|| place(10)).flatten() {
+                add(format!("{stem}.{region}.geo.azurecr.io"), Role::Login, region, public);
             }
         }
     }

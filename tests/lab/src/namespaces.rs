@@ -51,11 +51,29 @@ pub fn furnish(world: &World) -> Result<(), LabError> {
     replace("/etc/resolv.conf", &format!("{}\noptions timeout:2 attempts:2\n", resolv.join("\n")))?;
     replace("/etc/hosts", &format!("127.0.0.1 localhost\n{}\n", world.client.hosts.join("\n")))?;
     replace("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
+    hide_container_runtimes()?;
     for (path, content) in &world.client.files {
+        if !["/etc/", "/run/"].iter().any(|own| path.starts_with(own)) {
+            return Err(LabError::Scenario(format!("{path} is not below /etc or /run, which are the world's own")));
+        }
         if let Some(parent) = Path::new(path).parent() {
             fs::create_dir_all(parent).map_err(LabError::io(path.clone()))?;
         }
         write(path, content)?;
+    }
+    Ok(())
+}
+
+/// Covers the machine's own container runtimes: a world has what its scenario says, wherever it is held.
+fn hide_container_runtimes() -> Result<(), LabError> {
+    for directory in ["/usr/bin", "/usr/local/bin", "/usr/sbin", "/bin", "/opt/bin"] {
+        for name in ["docker", "dockerd", "podman", "nerdctl", "containerd", "crio"] {
+            let program = Path::new(directory).join(name);
+            if program.is_file() {
+                mount(Some("/dev/null"), &program, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                    .map_err(LabError::system("hide a container runtime"))?;
+            }
+        }
     }
     Ok(())
 }

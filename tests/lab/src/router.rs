@@ -23,6 +23,9 @@ pub fn ruleset(world: &World) -> String {
         }
     }
     let faults = &world.faults.network;
+    if faults.only_by_proxy {
+        let _ = writeln!(rules, "  ip saddr {CLIENT} ip daddr != 10.30.0.0/24 tcp dport 443 drop");
+    }
     for (targets, verdict) in [
         (&faults.drop, "drop"),
         (&faults.refuse, "reject with tcp reset"),

@@ -80,6 +80,8 @@ pub struct NetworkFaults {
     pub refuse: Vec<String>,
     /// Answered with ICMP host unreachable.
     pub unreachable: Vec<String>,
+    /// Whether what the client sends past the proxy is dropped.
+    pub only_by_proxy: bool,
 }
 
 /// Resolver faults. Each list holds hosts.
@@ -183,8 +185,10 @@ pub struct ClientSpec {
     pub env: BTreeMap<String, String>,
     /// Lines of its hosts file.
     pub hosts: Vec<String>,
-    /// Files that it has, by absolute path below /etc, /run or /var/lab.
+    /// Files that it has, by absolute path below /etc or /run.
     pub files: BTreeMap<String, String>,
+    /// The docker daemon that runs on it, if one does.
+    pub docker: Option<DaemonSpec>,
     /// The public address it leaves with.
     pub egress: Option<Ipv4Addr>,
     /// Whether it is an Azure VM with metadata and an identity.
@@ -208,6 +212,7 @@ impl Default for ClientSpec {
             env: BTreeMap::new(),
             hosts: Vec::new(),
             files: BTreeMap::new(),
+            docker: None,
             egress: None,
             imds: false,
             in_subnet: None,
@@ -215,6 +220,20 @@ impl Default for ClientSpec {
             no_default_route: false,
         }
     }
+}
+
+/// A running docker daemon, as its socket tells of it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DaemonSpec {
+    /// The proxy that the running process has.
+    pub proxy: Option<String>,
+    /// The hosts that it goes to without.
+    pub no_proxy: Vec<String>,
+    /// Its registry mirrors.
+    pub mirrors: Vec<String>,
+    /// Whether it runs in another network, with a resolver that sees public zones only.
+    pub elsewhere: bool,
 }
 
 /// The corporate proxy at `http://proxy.corp.example:3128`.

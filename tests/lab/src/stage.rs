@@ -16,10 +16,10 @@ use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, az, backing, base, corporate, heal, server};
+use crate::{LabError, Scenario, az, backing, base, corporate, daemon, heal, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
-/// The namespaces that something is served in: the client's has its stub resolver, if any.
+/// The namespaces that something is served in: the client's has its stub resolver and its docker daemon, if any.
 const SERVING: [&str; 3] = ["azure", "corp", "client"];
 const ORDER: &str = "ACR_DOCTOR_LAB_ORDER";
 
@@ -150,7 +150,7 @@ fn serve(lab: &Arc<Lab>) -> Result<(), LabError> {
         std::thread::spawn(move || {
             let told = ready.clone();
             if let Err(error) = serve_in(namespace, &lab, &told) {
-                // The receiver is gone only if the other namespace failed first.
+                // The receiver is gone only if another namespace failed first.
                 let _ = ready.send(Err(error));
             }
         });
@@ -169,7 +169,10 @@ fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), Lab
         match namespace {
             "azure" => server::start_azure(lab).await?,
             "corp" => corporate::start(lab).await?,
-            _ => server::start_stub(lab).await?,
+            _ => {
+                server::start_stub(lab).await?;
+                daemon::start(lab)?;
+            }
         }
         let _ = ready.send(Ok(()));
         std::future::pending::<Result<(), LabError>>().await
