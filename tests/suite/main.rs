@@ -4,6 +4,7 @@
 mod access_model;
 mod architecture;
 mod audit_docs;
+mod az_extension;
 mod bad_input;
 mod check_secrets;
 mod cli;

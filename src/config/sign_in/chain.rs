@@ -13,6 +13,7 @@ use azure_identity::{
 };
 
 use super::identity_transport::IdentityTransport;
+use super::running_az::{self, RunningAz};
 use super::tool_runner::ToolRunner;
 use super::{Chosen, SOURCE_LIMIT, Session, SignInError};
 use crate::config::read_error::printable;
@@ -24,6 +25,7 @@ const ASSET_TAG_FILE: &str = "/sys/class/dmi/id/chassis_asset_tag";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
+    RunningAz,
     Environment,
     WorkloadIdentity,
     ManagedIdentity,
@@ -37,6 +39,7 @@ impl Source {
 
     fn name(self) -> &'static str {
         match self {
+            Self::RunningAz => "az acr doctor",
             Self::Environment => "environment",
             Self::WorkloadIdentity => "workload identity",
             Self::ManagedIdentity => "managed identity",
@@ -71,7 +74,10 @@ impl Session {
     /// Tries the sources in turn with the first scope that is wanted.
     pub(super) async fn choose(&self, scope: &str) -> Result<Chosen, SignInError> {
         let mut attempts = Vec::new();
-        for source in Source::ALL {
+        // Whoever starts this program from the Azure CLI means the account that it is signed in with, and no other.
+        let started_by_az = self.0.environment.var(running_az::VARIABLE).is_some();
+        let sources: &[Source] = if started_by_az { &[Source::RunningAz] } else { &Source::ALL };
+        for &source in sources {
             let transport = Arc::new(IdentityTransport::new(self.clone()));
             let (reason, not_configured) = match self.open(source, &transport) {
                 Err(absent) => (absent.reason, absent.not_configured),
@@ -101,6 +107,7 @@ impl Session {
 
     fn open(&self, source: Source, transport: &Arc<IdentityTransport>) -> Result<Arc<dyn TokenCredential>, Absent> {
         match source {
+            Source::RunningAz => self.running_az(),
             Source::Environment => self.service_principal(transport),
             Source::WorkloadIdentity => self.workload_identity(transport),
             Source::ManagedIdentity => self.managed_identity(transport),
@@ -120,6 +127,14 @@ impl Session {
                 Ok(AzureDeveloperCliCredential::new(Some(options)).map_err(|e| unusable(&e))?)
             }
         }
+    }
+
+    fn running_az(&self) -> Result<Arc<dyn TokenCredential>, Absent> {
+        let value = self.0.environment.var(running_az::VARIABLE).unwrap_or_default();
+        let inner = &self.0;
+        let (tenant, subscription) = (inner.tenant.clone(), inner.subscription.clone());
+        let az = RunningAz::at(&value, tenant, subscription, Arc::clone(&inner.account)).map_err(Absent::unusable)?;
+        Ok(Arc::new(az))
     }
 
     fn tool_runner(&self) -> Result<Arc<ToolRunner>, Absent> {

@@ -2,6 +2,7 @@
 
 mod chain;
 mod identity_transport;
+mod running_az;
 mod tool_runner;
 
 use std::collections::{BTreeMap, HashMap};

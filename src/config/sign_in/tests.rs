@@ -46,6 +46,21 @@ async fn half_a_service_principal_says_what_is_missing() {
     assert!(tried[0].reason.contains("certificates are not supported"), "{tried:?}");
 }
 
+#[tokio::test]
+async fn started_by_the_azure_cli_its_account_is_the_only_one() {
+    let environment = Environment::of(&[
+        ("ACR_DOCTOR_AZ", "127.0.0.1:1/key"),
+        ("AZURE_CLIENT_ID", "app"),
+        ("AZURE_CLIENT_SECRET", "hunter2"),
+        ("AZURE_TENANT_ID", "tenant"),
+    ]);
+    let session = Session::of_test(Cloud::public(), environment);
+    let tried = attempts(session.token("https://management.azure.com/").await.unwrap_err());
+    let [only] = tried.as_slice() else { panic!("{tried:?}") };
+    assert_eq!((only.source.as_str(), only.not_configured), ("az acr doctor", false));
+    assert!(only.reason.starts_with("the Azure CLI that started this program does not answer: "), "{tried:?}");
+}
+
 #[test]
 fn a_tokens_tenant_is_read_and_anything_else_is_not() {
     use base64::Engine as _;
