@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::audit::Audit;
 use super::finding::{Finding, Stage};
+use super::hosts::HostGroup;
 use super::probe::EndpointRole;
 use super::vantage::Vantage;
 use super::{Fqdn, LoginServer, Region, ResourceId};
@@ -27,11 +28,14 @@ pub struct Report {
     #[serde(with = "time::serde::rfc3339")]
     #[schemars(with = "String")]
     pub generated_at: OffsetDateTime,
-    /// Who looked; null where nobody probed.
+    /// Who looked; null where nobody probed, or several hosts did (then each entry has its `seenFrom`).
     pub vantage: Option<Vantage>,
-    /// One entry a registry.
+    /// One entry a registry, or one for each host that looked at it.
     pub registries: Vec<RegistryReport>,
-    /// Totals.
+    /// Which hosts see what, where several looked; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostGroup>,
+    /// Totals over the entries.
     pub summary: Summary,
     /// What an audit adds; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +68,9 @@ pub struct RegistryReport {
     pub id: Option<ResourceId>,
     /// Its home region, where known.
     pub location: Option<Region>,
+    /// The host that looked, where several did; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_from: Option<String>,
     /// Its tags, where known.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
@@ -193,13 +200,14 @@ pub struct Summary {
 impl Report {
     /// A report over `registries`, with its totals.
     pub fn new(generated_at: OffsetDateTime, vantage: Option<Vantage>, registries: Vec<RegistryReport>) -> Self {
-        let summary = Summary::of(&registries);
+        let (hosts, summary) = (HostGroup::of(&registries), Summary::of(&registries));
         Self {
             api_version: API_VERSION.to_owned(),
             kind: "Report".to_owned(),
             generated_at,
             vantage,
             registries,
+            hosts,
             summary,
             audit: None,
         }

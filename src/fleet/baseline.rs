@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::policy::reconsider;
 use crate::facts::audit::BaselineOutcome;
 use crate::facts::report::{API_VERSION, RegistryReport, Report, Summary};
-use crate::facts::{Finding, Severity};
+use crate::facts::{Finding, HostGroup, Severity};
 
 /// The findings of an earlier report: by registry and fingerprint, the severities found, the worst last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Baseline {
             run.judge(registry);
         }
         report.summary = Summary::of(&report.registries);
+        report.hosts = HostGroup::of(&report.registries);
         report.audit_mut().baseline = Some(run.finish());
         report
     }
@@ -126,5 +127,5 @@ impl BaselineRun {
 }
 
 fn identity(registry: &RegistryReport, finding: &Finding) -> String {
-    format!("{}|{}", registry.key(), finding.fingerprint())
+    format!("{}|{}", registry.identity(), finding.fingerprint())
 }

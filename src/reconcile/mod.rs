@@ -51,25 +51,38 @@ impl Options {
 /// Joins what ARM said with what clients met. A probe belongs to the registry with its login server;
 /// a probe without a registry, and a lookup without one, get an entry of their own.
 pub fn reconcile(config: &ConfigFacts, probes: &[ProbeFacts], options: &Options) -> Report {
+    let several = several_hosts(probes);
+    let alone = |registry| diagnose(&Case::new(config, registry, None, options));
+    let seen = |registry, probe: &ProbeFacts| RegistryReport {
+        seen_from: several.then(|| probe.vantage.hostname.clone()),
+        ..diagnose(&Case::new(config, registry, Some(probe), options))
+    };
     let mut registries = Vec::new();
     let mut used = vec![false; probes.len()];
     for registry in &config.registries {
         let mut own = probes.iter().zip(&mut used).filter(|(probe, _)| belongs(probe, registry)).peekable();
         if own.peek().is_none() {
-            registries.push(diagnose(&Case::new(config, Some(registry), None, options)));
+            registries.push(alone(Some(registry)));
         }
         for (probe, used) in own {
             *used = true;
-            registries.push(diagnose(&Case::new(config, Some(registry), Some(probe), options)));
+            registries.push(seen(Some(registry), probe));
         }
     }
     for (probe, _) in probes.iter().zip(&used).filter(|(_, used)| !**used) {
-        registries.push(diagnose(&Case::new(config, None, Some(probe), options)));
+        registries.push(seen(None, probe));
     }
     if registries.is_empty() && (config.lookups.iter().any(unfound) || probes.is_empty()) {
-        registries.push(diagnose(&Case::new(config, None, None, options)));
+        registries.push(alone(None));
     }
-    Report::new(options.generated_at, probes.first().map(with_egress), registries)
+    let vantage = probes.first().filter(|_| !several).map(with_egress);
+    Report::new(options.generated_at, vantage, registries)
+}
+
+/// Whether the probes are of more than one host, as those of a cluster's nodes are.
+fn several_hosts(probes: &[ProbeFacts]) -> bool {
+    let mut hosts = probes.iter().map(|probe| probe.vantage.hostname.as_str());
+    hosts.next().is_some_and(|first| hosts.any(|other| !other.eq_ignore_ascii_case(first)))
 }
 
 fn unfound(lookup: &crate::facts::config::RegistryLookup) -> bool {
@@ -111,6 +124,7 @@ fn diagnose(case: &Case<'_>) -> RegistryReport {
         login_server: case.login_server().cloned(),
         id: case.registry.map(|r| r.id.clone()),
         location: case.registry.map(|r| r.location.clone()),
+        seen_from: None,
         tags: case.registry.map(|r| r.tags.clone()).unwrap_or_default(),
         verdict,
         summary,

@@ -12,9 +12,9 @@ use super::terminal::sanitise;
 pub fn findings_tsv(report: &Report) -> String {
     let mut out = String::new();
     for registry in &report.registries {
-        let verdict = word(&registry.verdict);
+        let (verdict, host) = (word(&registry.verdict), registry.seen_from.as_deref());
         if registry.findings.is_empty() {
-            push_row(&mut out, &[&registry.name, &verdict, "", "", "", "", "", ""]);
+            push_row(&mut out, &[&registry.name, &verdict, "", "", "", "", "", ""], host);
         }
         for finding in &registry.findings {
             let place = match (finding.root_cause, finding.explained_by.is_empty()) {
@@ -36,14 +36,15 @@ pub fn findings_tsv(report: &Report) -> String {
                     &finding.title,
                     command,
                 ],
+                host,
             );
         }
     }
     out
 }
 
-fn push_row(out: &mut String, cells: &[&str]) {
-    let cells: Vec<_> = cells.iter().map(|cell| sanitise(cell)).collect();
+fn push_row(out: &mut String, cells: &[&str], host: Option<&str>) {
+    let cells: Vec<_> = cells.iter().copied().chain(host).map(sanitise).collect();
     out.push_str(&cells.join("\t"));
     out.push('\n');
 }

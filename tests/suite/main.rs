@@ -17,6 +17,7 @@ mod findings;
 mod fixtures;
 mod generated;
 mod golden;
+mod hosts;
 mod logs;
 mod pairs;
 mod properties;

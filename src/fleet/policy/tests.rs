@@ -36,6 +36,7 @@ fn registry(name: &str, tags: &[(&str, &str)], findings: Vec<Finding>) -> Regist
             .parse()
             .ok(),
         location: None,
+        seen_from: None,
         tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<BTreeMap<_, _>>(),
         verdict: Verdict::Degraded,
         summary: String::new(),

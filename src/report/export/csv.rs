@@ -6,7 +6,7 @@ use crate::report::terminal::sanitise;
 
 use super::{command, explained_by, place, severity, verdict};
 
-const HEAD: [&str; 16] = [
+const HEAD: [&str; 17] = [
     "registry",
     "loginServer",
     "subscription",
@@ -23,6 +23,7 @@ const HEAD: [&str; 16] = [
     "fix",
     "command",
     "docs",
+    "seenFrom",
 ];
 
 /// One row a finding; a registry without findings has one row with its verdict alone.
@@ -40,7 +41,7 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn cells(registry: &RegistryReport, finding: Option<&Finding>) -> [String; 16] {
+fn cells(registry: &RegistryReport, finding: Option<&Finding>) -> [String; 17] {
     let of = |text: fn(&Finding) -> String| finding.map(text).unwrap_or_default();
     [
         registry.name.clone(),
@@ -59,10 +60,11 @@ fn cells(registry: &RegistryReport, finding: Option<&Finding>) -> [String; 16] {
         of(|f| f.fix.first().map(|fix| fix.summary.clone()).unwrap_or_default()),
         of(|f| command(f).unwrap_or_default().to_owned()),
         of(|f| f.docs.clone()),
+        registry.seen_from.clone().unwrap_or_default(),
     ]
 }
 
-fn row(out: &mut String, cells: &[String; 16]) {
+fn row(out: &mut String, cells: &[String; 17]) {
     let cells: Vec<String> = cells.iter().map(|cell| field(cell)).collect();
     out.push_str(&cells.join(","));
     out.push_str("\r\n");

@@ -1,7 +1,7 @@
 //! HTML: one file, no scripts, nothing from elsewhere; readable on a screen and on paper.
 
 use crate::facts::report::{RegistryReport, Report};
-use crate::facts::{Finding, Severity, Verdict};
+use crate::facts::{Code, Finding, Severity, Verdict};
 
 use super::{command, escaped, explained_by, put, severity, timestamp, verdict};
 
@@ -38,6 +38,7 @@ pub fn html(report: &Report) -> String {
     totals(&mut out, report);
     out.push_str("</header>\n<main>\n");
     audit(&mut out, report);
+    hosts(&mut out, report);
     overview(&mut out, report);
     let shown = |r: &&RegistryReport| !r.findings.is_empty() || r.verdict == Verdict::Unknown;
     for (index, registry) in report.registries.iter().enumerate().filter(|(_, r)| shown(r)) {
@@ -120,6 +121,30 @@ fn audit(out: &mut String, report: &Report) {
     }
 }
 
+/// Which hosts see what, where several looked.
+fn hosts(out: &mut String, report: &Report) {
+    if report.hosts.is_empty() {
+        return;
+    }
+    out.push_str("<section>\n<h2>Hosts</h2>\n<table>\n<thead><tr><th>registry</th><th>verdict</th><th class=\"n\">hosts</th><th>which</th><th>root cause</th></tr></thead>\n<tbody>\n");
+    for group in &report.hosts {
+        let word = verdict(group.verdict);
+        put!(
+            out,
+            "<tr><td>{}</td><td class=\"{word}\">{word}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>\n",
+            escaped(&group.registry),
+            group.hosts.len(),
+            escaped(&group.hosts.join(", ")),
+            codes(&group.root_causes)
+        );
+    }
+    out.push_str("</tbody>\n</table>\n</section>\n");
+}
+
+fn codes(codes: &[Code]) -> String {
+    codes.iter().map(|code| format!("<code>{}</code>", escaped(code.as_str()))).collect::<Vec<_>>().join(", ")
+}
+
 fn overview(out: &mut String, report: &Report) {
     out.push_str(
         "<section>\n<h2>Registries</h2>\n<table>\n<thead><tr><th>registry</th><th>region</th><th>verdict</th>",
@@ -127,7 +152,7 @@ fn overview(out: &mut String, report: &Report) {
     out.push_str("<th class=\"n\">errors</th><th class=\"n\">warnings</th><th>summary</th></tr></thead>\n<tbody>\n");
     for (index, registry) in report.registries.iter().enumerate() {
         let count = |wanted| registry.findings.iter().filter(|f| f.severity == wanted).count();
-        let name = escaped(&registry.name);
+        let name = escaped(&registry.label());
         let linked = if registry.findings.is_empty() && registry.verdict != Verdict::Unknown {
             name
         } else {
@@ -150,7 +175,7 @@ fn section(out: &mut String, index: usize, registry: &RegistryReport) {
     put!(
         out,
         "<article id=\"r{index}\">\n<h2>{}</h2>\n<p>{}</p>\n",
-        escaped(&registry.name),
+        escaped(&registry.label()),
         escaped(&registry.summary)
     );
     if let Some(id) = &registry.id {

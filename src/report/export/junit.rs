@@ -32,7 +32,7 @@ fn cases_of(registry: &RegistryReport) -> usize {
 }
 
 fn suite(out: &mut String, registry: &RegistryReport, time: &str, fails: &dyn Fn(&Finding) -> bool) {
-    let name = escaped(&registry.name);
+    let name = escaped(&registry.label());
     let failures = registry.findings.iter().filter(|f| fails(f)).count();
     let unknown = registry.verdict == Verdict::Unknown;
     put!(

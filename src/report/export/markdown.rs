@@ -25,6 +25,7 @@ pub fn markdown(report: &Report) -> String {
         timestamp(report.generated_at)
     );
     audit(&mut out, report);
+    hosts(&mut out, report);
     overview(&mut out, report);
     for registry in report.registries.iter().filter(|r| !r.findings.is_empty() || r.verdict == Verdict::Unknown) {
         section(&mut out, registry);
@@ -65,6 +66,26 @@ fn audit(out: &mut String, report: &Report) {
     }
 }
 
+/// Which hosts see what, where several looked.
+fn hosts(out: &mut String, report: &Report) {
+    if report.hosts.is_empty() {
+        return;
+    }
+    out.push_str("\n## Hosts\n\n| registry | verdict | hosts | which | root cause |\n|---|---|--:|---|---|\n");
+    for group in &report.hosts {
+        let causes: Vec<String> = group.root_causes.iter().map(|code| cell(code.as_str())).collect();
+        put!(
+            out,
+            "| {} | {} | {} | {} | {} |\n",
+            cell(&group.registry),
+            verdict(group.verdict),
+            group.hosts.len(),
+            cell(&group.hosts.join(", ")),
+            causes.join(", ")
+        );
+    }
+}
+
 fn overview(out: &mut String, report: &Report) {
     out.push_str("\n## Registries\n\n| registry | region | verdict | errors | warnings | summary |\n");
     out.push_str("|---|---|---|--:|--:|---|\n");
@@ -73,7 +94,7 @@ fn overview(out: &mut String, report: &Report) {
         put!(
             out,
             "| {} | {} | {} | {} | {} | {} |\n",
-            cell(&registry.name),
+            cell(&registry.label()),
             registry.location.as_ref().map(ToString::to_string).unwrap_or_default(),
             verdict(registry.verdict),
             count(crate::facts::Severity::Error),
@@ -84,7 +105,7 @@ fn overview(out: &mut String, report: &Report) {
 }
 
 fn section(out: &mut String, registry: &RegistryReport) {
-    put!(out, "\n## {}\n\n{}\n", text(&registry.name), text(&registry.summary));
+    put!(out, "\n## {}\n\n{}\n", text(&registry.label()), text(&registry.summary));
     if let Some(id) = &registry.id {
         put!(out, "\n`{}`\n", sanitise(id.as_str()).replace('`', "'"));
     }

@@ -71,7 +71,7 @@ fn descriptor(code: &str, finding: &Finding, headline: &dyn Fn(&str) -> Option<S
 }
 
 fn result(registry: &RegistryReport, finding: &Finding, index: usize) -> Value {
-    let mut message = format!("{}: {}", registry.name, finding.title);
+    let mut message = format!("{}: {}", registry.label(), finding.title);
     if !finding.detail.is_empty() {
         message.push_str(". ");
         message.push_str(&finding.detail);
@@ -102,7 +102,7 @@ fn result(registry: &RegistryReport, finding: &Finding, index: usize) -> Value {
             "physicalLocation": { "artifactLocation": { "uri": uri(&name) } },
             "logicalLocations": [{ "name": registry.name, "fullyQualifiedName": name, "kind": "resource" }],
         }],
-        "partialFingerprints": { "acrDoctor/v1": format!("{}|{}", registry.key(), finding.fingerprint()) },
+        "partialFingerprints": { "acrDoctor/v1": format!("{}|{}", registry.identity(), finding.fingerprint()) },
         "properties": properties,
     })
 }

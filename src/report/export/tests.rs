@@ -77,6 +77,7 @@ fn registry(name: &str, verdict: Verdict, findings: Vec<Finding>) -> RegistryRep
         login_server: format!("{name}.azurecr.io").parse().ok(),
         id: id.parse().ok(),
         location: "westeurope".parse().ok(),
+        seen_from: None,
         tags: BTreeMap::new(),
         verdict,
         summary: format!("What there is to say about {name}."),

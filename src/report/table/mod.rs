@@ -1,6 +1,7 @@
 //! The view for a person: what is wrong, how that is known and what mends it, on the first screen.
 
 mod cause;
+mod entries;
 mod overview;
 mod rest;
 
@@ -8,7 +9,8 @@ use crate::facts::report::{Observed, RegistryReport, Report};
 use crate::facts::{Severity, Verdict};
 
 use super::ladder;
-use super::terminal::{Ink, Mark, Style, paragraph};
+use super::terminal::{Ink, Mark, Style, line, paragraph, sanitise};
+use entries::Entry;
 
 /// Above this many registries the overview stands alone; `-n NAME` shows one of them in full.
 const IN_FULL: usize = 8;
@@ -19,19 +21,19 @@ pub fn table(report: &Report, style: &Style) -> String {
     if report.registries.is_empty() {
         out.push_str("No registry was found.\n");
     }
+    let entries = entries::of(report);
     if report.registries.len() > 1 || report.audit.is_some() {
-        overview::write(report, style, &mut out);
-        if report.registries.len() > IN_FULL {
+        overview::write(report, &entries, style, &mut out);
+        if entries.len() > IN_FULL {
             return out;
         }
     }
     // Among many, those without anything to mend have said all in their row.
     let many = report.registries.len() > 1;
-    let shown: Vec<String> = report
-        .registries
+    let shown: Vec<String> = entries
         .iter()
-        .filter(|registry| !(many && registry.verdict == Verdict::Healthy))
-        .map(|registry| write_registry(registry, style))
+        .filter(|entry| !(many && entry.registry.verdict == Verdict::Healthy))
+        .map(|entry| write_entry(entry, style))
         .collect();
     if many && !shown.is_empty() {
         out.push('\n');
@@ -40,9 +42,16 @@ pub fn table(report: &Report, style: &Style) -> String {
     out
 }
 
-fn write_registry(registry: &RegistryReport, style: &Style) -> String {
-    let mut written = String::new();
+fn write_entry(entry: &Entry<'_>, style: &Style) -> String {
+    let (mut written, registry) = (String::new(), entry.registry);
     let out = &mut written;
+    if let Some(group) = entry.group {
+        let more = match group.hosts.len() {
+            0 | 1 => String::new(),
+            hosts => format!(", as {} more see it", hosts - 1),
+        };
+        line(out, &style.paint(Ink::Faint, &sanitise(&format!("{}{more}", registry.label()))));
+    }
     headline(registry, style, out);
     let causes: Vec<_> = registry.findings.iter().filter(|f| f.root_cause).collect();
     for cause in &causes {

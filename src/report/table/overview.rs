@@ -6,30 +6,38 @@ use crate::facts::report::{RegistryReport, Report};
 
 use super::super::grid::columns;
 use super::super::terminal::{Ink, Style, line, sanitise};
+use super::entries::{Entry, seen_from, some_seen_often};
 use super::{verdict_mark, verdict_word};
 
-pub(super) fn write(report: &Report, style: &Style, out: &mut String) {
+pub(super) fn write(report: &Report, entries: &[Entry<'_>], style: &Style, out: &mut String) {
+    let several = !report.hosts.is_empty();
     let heads = ["", "REGISTRY", "VERDICT", "ERRORS", "WARNINGS", "WHAT"];
-    let mut rows = vec![heads.map(|head| style.paint(Ink::Faint, head).into_owned()).to_vec()];
+    let heads = heads.into_iter().chain(several.then_some("HOSTS"));
+    let mut rows = vec![heads.map(|head| style.paint(Ink::Faint, head).into_owned()).collect::<Vec<_>>()];
     let narrow: usize = 2 + 20 + 10 + 8 + 10;
-    for registry in &report.registries {
+    for Entry { registry, group } in entries {
         let what = registry.findings.iter().find(|f| f.root_cause).or(registry.findings.first());
         let what = what.map_or_else(|| registry.summary.clone(), |f| f.code.to_string());
-        rows.push(vec![
+        let mut row = vec![
             verdict_mark(registry.verdict, style).into_owned(),
             sanitise(&registry.name).into_owned(),
             verdict_word(registry.verdict).to_owned(),
             count(registry, Severity::Error),
             count(registry, Severity::Warning),
             style.cut(&sanitise(&what), style.width.saturating_sub(narrow).max(20)).into_owned(),
-        ]);
+        ];
+        if several {
+            row.push(group.map(|group| sanitise(&seen_from(report, group)).into_owned()).unwrap_or_default());
+        }
+        rows.push(row);
     }
     out.push_str(&columns(rows));
     let totals = &report.summary;
+    let what = if some_seen_often(report) { "entries (a registry, seen from a host)" } else { "registries" };
     line(
         out,
         &format!(
-            "{} registries: {} blocked, {} degraded, {} healthy, {} unknown",
+            "{} {what}: {} blocked, {} degraded, {} healthy, {} unknown",
             totals.registries, totals.blocked, totals.degraded, totals.healthy, totals.unknown
         ),
     );
