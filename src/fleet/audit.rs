@@ -10,7 +10,7 @@ use super::resume::{Resume, ResumeError};
 use crate::config::Session;
 use crate::config::inventory::{Batch, InventoryError, InventoryOutcome, InventoryRequest, Progress, inventory};
 use crate::facts::report::RegistryReport;
-use crate::facts::{ProbeFacts, RegistryConfig};
+use crate::facts::{ConfigFacts, ProbeFacts, RegistryConfig, Vantage};
 use crate::reconcile::{Options, reconcile};
 
 /// Which registries of the inventory are meant.
@@ -67,6 +67,15 @@ pub enum AuditError<E> {
     Taker(E),
 }
 
+/// How an audit ended; its reports were given away already.
+#[derive(Debug)]
+pub struct Audited {
+    /// What was listed, and what could not be.
+    pub inventory: InventoryOutcome,
+    /// Who looked from here, where somebody did.
+    pub vantage: Option<Vantage>,
+}
+
 /// Audits; each registry's report goes to `take` as it is made, as findings stand before policy and baseline.
 /// Registries that `resume` has are passed over; those made now are noted in it.
 ///
@@ -76,54 +85,77 @@ pub async fn audit<E>(
     request: &AuditRequest<'_>,
     session: &Session,
     progress: &Progress,
-    mut resume: Option<&mut Resume>,
-    mut take: impl FnMut(RegistryReport) -> Result<(), E>,
-) -> Result<InventoryOutcome, AuditError<E>> {
+    resume: Option<&mut Resume>,
+    take: impl FnMut(RegistryReport) -> Result<(), E>,
+) -> Result<Audited, AuditError<E>> {
     let mut inventory_request = request.inventory.clone();
     if let Some(resume) = &resume {
         inventory_request.finished.extend(resume.subscriptions().iter().cloned());
     }
     let mut failed = None;
-    let sink = async |batch: Batch| {
-        let step = step(request, batch, resume.as_deref_mut(), &mut take).await;
-        match step {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+    let mut run = Run { request, progress, resume, take, vantage: None };
+    let sink = async |batch: Batch| match run.step(batch).await {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
         }
     };
-    let outcome = inventory(&inventory_request, session, progress, sink).await?;
-    failed.map_or(Ok(outcome), Err)
+    let inventory = inventory(&inventory_request, session, progress, sink).await?;
+    failed.map_or(Ok(Audited { inventory, vantage: run.vantage }), Err)
 }
 
-async fn step<E>(
-    request: &AuditRequest<'_>,
-    mut batch: Batch,
-    resume: Option<&mut Resume>,
-    take: &mut impl FnMut(RegistryReport) -> Result<(), E>,
-) -> Result<(), AuditError<E>> {
-    let done = |registry: &RegistryConfig| resume.as_ref().is_some_and(|r| r.is_done(&registry.id.key()));
-    batch.facts.registries.retain(|registry| request.filter.takes(registry) && !done(registry));
-    let reports = if batch.facts.registries.is_empty() {
-        Vec::new()
-    } else {
-        let probes = probes(request, &batch.facts.registries).await;
-        reconcile(&batch.facts, &probes, &request.options).registries
-    };
-    if let Some(resume) = resume {
-        resume.note(&reports, batch.ends.as_deref())?;
+/// An audit at work.
+struct Run<'a, T> {
+    request: &'a AuditRequest<'a>,
+    progress: &'a Progress,
+    resume: Option<&'a mut Resume>,
+    take: T,
+    vantage: Option<Vantage>,
+}
+
+impl<E, T: FnMut(RegistryReport) -> Result<(), E>> Run<'_, T> {
+    /// Judges the registries of a batch that are meant and not done.
+    async fn step(&mut self, mut batch: Batch) -> Result<(), AuditError<E>> {
+        let done = |registry: &RegistryConfig| self.resume.as_ref().is_some_and(|r| r.is_done(&registry.id.key()));
+        let listed = batch.facts.registries.len();
+        batch.facts.registries.retain(|registry| self.request.filter.takes(registry) && !done(registry));
+        self.progress.done_with(listed - batch.facts.registries.len());
+        if let Some(prober) = self.request.prober {
+            self.look(prober, &mut batch.facts).await?;
+        } else if !batch.facts.registries.is_empty() {
+            self.give(reconcile(&batch.facts, &[], &self.request.options).registries)?;
+        }
+        if let (Some(resume), Some(subscription)) = (&mut self.resume, &batch.ends) {
+            resume.note(&[], Some(subscription))?;
+        }
+        Ok(())
     }
-    reports.into_iter().try_for_each(take).map_err(AuditError::Taker)
-}
 
-async fn probes(request: &AuditRequest<'_>, registries: &[RegistryConfig]) -> Vec<ProbeFacts> {
-    let Some(prober) = request.prober else { return Vec::new() };
-    let looks = registries.iter().map(|registry| prober.probe(registry));
-    futures::stream::iter(looks)
-        .buffered(request.max_probes.clamp(1, 64))
-        .filter_map(std::future::ready)
-        .collect()
-        .await
+    /// Looks at each from here, some at once; what is known of one is given away before the others are done.
+    async fn look(&mut self, prober: &dyn Prober, facts: &mut ConfigFacts) -> Result<(), AuditError<E>> {
+        let looks = std::mem::take(&mut facts.registries).into_iter().map(|registry| async {
+            let probe = prober.probe(&registry).await;
+            (registry, probe)
+        });
+        let mut looks = futures::stream::iter(looks).buffer_unordered(self.request.max_probes.clamp(1, 64));
+        while let Some((registry, probe)) = looks.next().await {
+            facts.registries = vec![registry];
+            let report = reconcile(facts, probe.as_slice(), &self.request.options);
+            self.vantage = self.vantage.take().or(report.vantage);
+            self.give(report.registries)?;
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, reports: Vec<RegistryReport>) -> Result<(), AuditError<E>> {
+        if let Some(resume) = &mut self.resume {
+            resume.note(&reports, None)?;
+        }
+        for report in reports {
+            self.progress.done_with(1);
+            (self.take)(report).map_err(AuditError::Taker)?;
+        }
+        Ok(())
+    }
 }

@@ -199,7 +199,7 @@ async fn run(
         registries.push(registry);
         Ok(())
     };
-    let outcome = audit(&request, &session, &Progress::default(), resume, take).await.unwrap();
+    let outcome = audit(&request, &session, &Progress::default(), resume, take).await.unwrap().inventory;
     by_severity(&mut registries);
     Audited { outcome, registries, asked: arm.asked() }
 }

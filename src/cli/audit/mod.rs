@@ -17,7 +17,7 @@ use crate::config::{HttpSettings, Session};
 use crate::facts::audit::{Audit, PolicyNoticeKind};
 use crate::facts::report::{RegistryReport, Summary};
 use crate::facts::{Cloud, Report, Severity};
-use crate::fleet::audit::AuditError;
+use crate::fleet::audit::{AuditError, Audited};
 use crate::fleet::baseline::Baseline;
 use crate::fleet::glob::Glob;
 use crate::fleet::policy::{FailFrom, Policy};
@@ -57,15 +57,15 @@ pub(super) fn run(arguments: &AuditArguments, output: &Output, quiet: bool) -> R
         keep: !streams || !files.is_empty(),
         stream: streams,
     };
-    let (outcome, vantage) = if arguments.scope.config_dir.is_empty() && arguments.scope.probe_dir.is_empty() {
-        let Some(outcome) = from_azure(arguments, options, quiet, &mut taker)? else { return Ok(Outcome::Interrupted) };
-        (outcome, None)
+    let audited = if arguments.scope.config_dir.is_empty() && arguments.scope.probe_dir.is_empty() {
+        let Some(audited) = from_azure(arguments, options, quiet, &mut taker)? else { return Ok(Outcome::Interrupted) };
+        audited
     } else {
         from_snapshots(arguments, &options, &mut taker)?
     };
     let (summary, mut extra) = taker.judge.finish();
-    extra.subscriptions = outcome.subscriptions;
-    extra.unread = outcome.unread;
+    extra.subscriptions = audited.inventory.subscriptions;
+    extra.unread = audited.inventory.unread;
     let fail_from = fail_from(arguments, policy.as_ref());
     if streams {
         let last = lines::summary_line(now, &summary, Some(&extra));
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &AuditArguments, output: &Output, quiet: bool) -> R
     }
     let mut registries = taker.kept;
     by_severity(&mut registries);
-    let whole = Report { audit: Some(extra), summary, ..Report::new(now, vantage, registries) };
+    let whole = Report { audit: Some(extra), summary, ..Report::new(now, audited.vantage, registries) };
     for file in &files {
         file.write(&whole, fail_from)?;
     }
@@ -113,7 +113,7 @@ fn from_azure(
     options: Options,
     quiet: bool,
     taker: &mut Taker<'_>,
-) -> Result<Option<InventoryOutcome>, Failure> {
+) -> Result<Option<Audited>, Failure> {
     let azure = &arguments.azure;
     let cloud = read_cloud(azure.cloud())?;
     let connect_timeout = HttpSettings::default().connect_timeout;
@@ -135,12 +135,10 @@ fn from_azure(
         prober: looker.as_ref().map(|looker| looker as &dyn Prober),
         max_probes: usize::from(arguments.max_probes),
     };
-    let mut before = 0;
     let mut resume = None;
     if let Some(path) = &arguments.resume {
         let mut failed = Ok(());
         let finished = |registry| {
-            before += 1;
             if failed.is_ok() {
                 failed = taker.take(registry);
             }
@@ -149,9 +147,10 @@ fn from_azure(
         failed?;
     }
     let progress = Arc::new(Progress::default());
-    let bar = Bar::new(&progress, quiet);
+    let at_once = if arguments.probe { usize::from(arguments.max_probes) } else { usize::MAX };
+    let bar = Bar::new(&progress, at_once, quiet);
     let take = |registry| {
-        bar.done(before);
+        bar.update();
         taker.take(registry)
     };
     let audited = block_on(async {
@@ -163,25 +162,19 @@ fn from_azure(
     })?;
     bar.clear();
     let Some(audited) = audited else { return Ok(None) };
-    let outcome = audited.map_err(|error| match error {
+    let audited = audited.map_err(|error| match error {
         AuditError::Inventory(error) => Failure::Inventory(error),
         AuditError::Resume(error) => Failure::Resume(error),
         AuditError::Taker(failure) => failure,
     })?;
     // A scope that could not be read may be read by the next run: then the file stays.
-    if let Some(resume) = resume.filter(|_| outcome.unread.is_empty()) {
+    if let Some(resume) = resume.filter(|_| audited.inventory.unread.is_empty()) {
         resume.finish().map_err(Failure::Resume)?;
     }
-    Ok(Some(outcome))
+    Ok(Some(audited))
 }
 
-type FromSnapshots = (InventoryOutcome, Option<crate::facts::Vantage>);
-
-fn from_snapshots(
-    arguments: &AuditArguments,
-    options: &Options,
-    taker: &mut Taker<'_>,
-) -> Result<FromSnapshots, Failure> {
+fn from_snapshots(arguments: &AuditArguments, options: &Options, taker: &mut Taker<'_>) -> Result<Audited, Failure> {
     let probes = read_probes(&arguments.scope.probe_dir)?;
     let why = "no configuration snapshot was given (--config-dir)";
     let guessed = probes.iter().find_map(|probe| Cloud::of_registry_host(&probe.login_server));
@@ -194,8 +187,8 @@ fn from_snapshots(
         config.registries.iter().map(|r| r.id.subscription().to_ascii_lowercase()).collect();
     let report = reconcile(&config, &probes, options);
     report.registries.into_iter().try_for_each(|registry| taker.take(registry))?;
-    let outcome = InventoryOutcome { subscriptions: subscriptions.len(), ..InventoryOutcome::default() };
-    Ok((outcome, report.vantage))
+    let inventory = InventoryOutcome { subscriptions: subscriptions.len(), ..InventoryOutcome::default() };
+    Ok(Audited { inventory, vantage: report.vantage })
 }
 
 fn scope(arguments: &AuditArguments) -> InventoryScope {

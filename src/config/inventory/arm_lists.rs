@@ -53,7 +53,6 @@ impl Run<'_> {
             outcome.subscriptions += usize::from(complete);
             outcome.unread.extend(failed);
             outcome.unread.append(&mut read.odd);
-            let count = read.registries.len();
             for registry in &mut read.registries {
                 read.tables.complete(registry);
             }
@@ -63,7 +62,6 @@ impl Run<'_> {
                     return outcome;
                 }
             }
-            self.progress.judged(count);
         }
         outcome
     }
@@ -82,7 +80,6 @@ impl Run<'_> {
                 }
             }
         }
-        self.progress.expect_more(registries.len());
         self.progress.listed(registries.len());
         let mut tables = bare_tables();
         if !registries.is_empty() {

@@ -24,6 +24,7 @@ pub(super) struct Pages<'a> {
     parts: Vec<Value>,
     token: Option<String>,
     count: usize,
+    announced: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -35,7 +36,7 @@ impl<'a> Pages<'a> {
             }
         };
         parts.reverse();
-        Self { arm, query, parts, token: None, count: 0 }
+        Self { arm, query, parts, token: None, count: 0, announced: 0 }
     }
 
     /// The next page; `None` after the last.
@@ -58,6 +59,10 @@ impl<'a> Pages<'a> {
         let Some(Value::Array(rows)) = page.get_mut("data").map(Value::take) else {
             return Err(ReadError::new(PATH, ReadFailure::Malformed, "the answer has no list in 'data'"));
         };
+        if self.token.is_none() {
+            let all = page.get("totalRecords").and_then(Value::as_u64).and_then(|all| usize::try_from(all).ok());
+            self.announced += all.unwrap_or_default();
+        }
         let token = page.get("$skipToken").and_then(Value::as_str).filter(|token| !token.is_empty());
         let cut = page.get("resultTruncated").is_some_and(|v| v == "true" || v == &Value::Bool(true));
         if token.is_none() && cut {
@@ -72,6 +77,11 @@ impl<'a> Pages<'a> {
             self.parts.pop();
         }
         Ok(Some(rows))
+    }
+
+    /// The rows that there are, as the first page of each part of the scope told.
+    pub(super) fn announced(&self) -> usize {
+        self.announced
     }
 
     /// Every row through `take`.

@@ -60,7 +60,7 @@ impl Run<'_> {
             match page {
                 Ok(Some(rows)) => {
                     self.progress.listed(rows.len());
-                    self.progress.expect_more(rows.len());
+                    self.progress.expect(pages.announced());
                     if sender.send(rows).await.is_err() {
                         return None;
                     }
@@ -84,6 +84,7 @@ impl Run<'_> {
         while let Some(rows) = receiver.recv().await {
             let count = rows.len();
             let mut registries = parsed(rows, &mut odd);
+            self.progress.done_with(count - registries.len());
             rules.complete(self, &mut registries).await;
             for registry in &mut registries {
                 tables.complete(registry);
@@ -94,7 +95,6 @@ impl Run<'_> {
                     return odd;
                 }
             }
-            self.progress.judged(count);
         }
         odd
     }

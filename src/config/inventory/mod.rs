@@ -122,20 +122,31 @@ pub enum InventoryError {
 #[derive(Debug, Default)]
 pub struct Progress {
     expected: AtomicUsize,
-    in_flight: AtomicUsize,
+    listed: AtomicUsize,
+    done: AtomicUsize,
     throttled: AtomicUsize,
     requests: AtomicUsize,
 }
 
 impl Progress {
-    /// Registries that there are in all, once the first page told; 0 before.
+    /// Registries that there are in all, as far as is known: Resource Graph tells with its first page.
     pub fn expected(&self) -> usize {
-        self.expected.load(Ordering::Relaxed)
+        self.expected.load(Ordering::Relaxed).max(self.listed.load(Ordering::Relaxed))
     }
 
-    /// Registries listed and not yet judged.
+    /// Registries listed and not done with.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.listed.load(Ordering::Relaxed).saturating_sub(self.done())
+    }
+
+    /// Registries done with: judged, or not meant.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// So many registries more are done with.
+    pub fn done_with(&self, more: usize) {
+        self.done.fetch_add(more, Ordering::Relaxed);
     }
 
     /// Requests that wait because ARM asked to, or failed.
@@ -148,16 +159,19 @@ impl Progress {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// A state that tests watch.
+    #[cfg(test)]
+    pub(crate) fn show_listed_and_throttled(&self, listed: usize, throttled: usize) {
+        self.listed(listed);
+        self.throttled.store(throttled, Ordering::Relaxed);
+    }
+
     fn listed(&self, more: usize) {
-        self.in_flight.fetch_add(more, Ordering::Relaxed);
+        self.listed.fetch_add(more, Ordering::Relaxed);
     }
 
-    fn judged(&self, fewer: usize) {
-        self.in_flight.fetch_sub(fewer, Ordering::Relaxed);
-    }
-
-    fn expect_more(&self, more: usize) {
-        self.expected.fetch_add(more, Ordering::Relaxed);
+    fn expect(&self, all: usize) {
+        self.expected.store(all, Ordering::Relaxed);
     }
 
     fn note(&self, arm: &Arm) {

@@ -54,6 +54,7 @@ fn row(world: &World, document: &Value) -> Value {
     let id: Vec<String> = text(document, "/id").split('/').map(str::to_owned).collect();
     if let Some(members) = row.as_object_mut() {
         members.insert("type".to_owned(), json!(text(document, "/type").to_ascii_lowercase()));
+        members.insert("apiVersion".to_owned(), json!("2025-11-01"));
         members.insert("subscriptionId".to_owned(), json!(id.get(2)));
         members.insert("resourceGroup".to_owned(), json!(id.get(4).map(|g| g.to_ascii_lowercase())));
         members.insert("tenantId".to_owned(), json!(crate::tokens::TENANT));

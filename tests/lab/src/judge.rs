@@ -70,6 +70,10 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
     for said in expect.warns.iter().filter(|s| !ran.stderr.contains(*s)) {
         wrong.push(format!("{said:?} is not said on standard error"));
     }
+    if expect.warns_nothing && !ran.stderr.is_empty() {
+        wrong.push(format!("standard error should be empty, and says {:?}", ran.stderr));
+    }
+    verdicts(expect, ran, &mut wrong);
     let of_report = !expect.root_cause.is_empty()
         || expect.quiet
         || expect.verdict.is_some()
@@ -83,6 +87,20 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
         Err(error) => wrong.push(format!("the report is not JSON: {error}")),
     }
     wrong
+}
+
+/// Whether an audit's verdicts are these, registry by registry.
+fn verdicts(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {
+    if expect.verdicts.is_empty() {
+        return;
+    }
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    let of = |registry: &Value| (text(registry, "/name").to_owned(), text(registry, "/verdict").to_owned());
+    let found: Vec<(String, String)> = items(&report, "/registries").iter().map(of).collect();
+    let wanted: Vec<(String, String)> = expect.verdicts.clone().into_iter().collect();
+    if found.len() != wanted.len() || !wanted.iter().all(|one| found.contains(one)) {
+        wrong.push(format!("verdicts: expected {wanted:?}, found {found:?}"));
+    }
 }
 
 /// Whether exactly these were made, each as often as it stands here.

@@ -280,12 +280,16 @@ pub struct Expect {
     pub exit: Option<i32>,
     /// The verdict.
     pub verdict: Option<String>,
+    /// The verdicts of an audit, by registry: all of them.
+    pub verdicts: BTreeMap<String, String>,
     /// No finding at warning or above, bar those in `allow`.
     pub quiet: bool,
     /// Texts that the report must hold.
     pub says: Vec<String>,
     /// Texts that standard error must hold.
     pub warns: Vec<String>,
+    /// Standard error stays empty.
+    pub warns_nothing: bool,
     /// All requests to the registry's hosts, as `METHOD host path`, each as often as it is made, in any order.
     pub registry_requests: Option<Vec<String>>,
     /// All paths that ARM is asked for, each as often as it is, in any order; `{registry}` and `{net}` stand for the
