@@ -17,6 +17,7 @@ pub mod rule;
 pub mod rules;
 pub mod security_rules;
 pub mod symptom;
+pub mod unknowns;
 pub mod verdict;
 pub mod what_if;
 
@@ -116,6 +117,7 @@ fn diagnose(case: &Case<'_>) -> RegistryReport {
     for rule in rules::all() {
         drafts.extend((rule.check)(case).into_iter().map(|draft| (rule, draft)));
     }
+    unknowns::note(case);
     let findings = root_cause::settle(drafts);
     let paths = paths::paths(case);
     let (verdict, summary) = verdict::verdict(case, &findings, &paths);

@@ -169,3 +169,21 @@ fn two_faults_at_once_are_both_the_cause() {
     }
     assert!(cases.len() >= 25, "only {} cases", cases.len());
 }
+
+#[test]
+fn what_is_hidden_is_listed_and_nothing_false_is_said() {
+    let cases = hold("missing-facts");
+    for case in &cases {
+        assert!(!case.unknowns.is_empty(), "'{}' does not say what is not known", case.name);
+    }
+    assert!(cases.len() >= 25, "only {} cases", cases.len());
+}
+
+/// The proof is as broad as it was: worlds of the laboratory, and cases of facts alone.
+#[test]
+fn there_are_enough_worlds_and_cases() {
+    let worlds = golden::files("tests/scenarios", "toml").len();
+    let cases: usize = fixtures::all().iter().map(|file| file.cases.len()).sum();
+    assert!(worlds >= 150, "only {worlds} worlds");
+    assert!(cases >= 250, "only {cases} cases of single rules");
+}

@@ -78,8 +78,12 @@ async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Te
     }
     let findings: Vec<_> = report.registries.iter().flat_map(|r| &r.findings).filter(|f| f.root_cause).collect();
     let repository = arguments.repository.as_ref().map(|image| image.repository().to_owned());
-    if teller.stops_within(&registry_lines(&config, &probe, &report, repository.as_deref()), &findings) {
+    let lines = registry_lines(&config, &probe, &report, repository.as_deref());
+    if teller.stops_within(&lines, &findings) {
         return Ok(true);
+    }
+    if !lines.iter().any(|line| matches!(line, HealthLine::Failed(_))) {
+        teller.besides(&findings);
     }
     let Some(vnet) = &arguments.vnet else { return Ok(false) };
     for line in routing(&config, &probe, vnet) {

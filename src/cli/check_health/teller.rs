@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::facts::Finding;
+use crate::facts::{Finding, Severity};
 use crate::report::health::{HealthError, HealthLine};
 
 use super::super::output::{Output, say};
@@ -42,16 +42,25 @@ impl<'a> Teller<'a> {
         lines.iter().any(|line| self.stops_at(line, findings))
     }
 
+    /// Says findings that belong to no error of az's: it looks at the login server alone, and at nothing that works.
+    pub(super) fn besides(&self, findings: &[&Finding]) {
+        for finding in findings {
+            let text = cause(finding);
+            if finding.severity == Severity::Error {
+                say(&format!("ERROR: {text}"));
+            } else {
+                self.output.lines(&format!("WARNING: {text}"));
+            }
+        }
+    }
+
     fn error(&self, error: &HealthError, findings: &[&Finding]) {
         let mut text = match error.title {
             Some(title) => format!("ERROR: {} An error occurred: {title}\n{}", now(), error.text),
             None => format!("ERROR: {}", error.text),
         };
         for finding in findings {
-            text.push_str(&format!("\nacr-doctor: {}: {}", finding.code, finding.title));
-            if let Some(fix) = finding.fix.first() {
-                text.push_str(&format!("\n  fix: {}", fix.command.as_ref().unwrap_or(&fix.summary)));
-            }
+            text.push_str(&format!("\n{}", cause(finding)));
         }
         if let Some(title) = error.title.filter(|_| !self.ignore_errors) {
             let anchor = title.to_lowercase();
@@ -59,6 +68,12 @@ impl<'a> Teller<'a> {
         }
         say(&text);
     }
+}
+
+/// A finding and what mends it.
+fn cause(finding: &Finding) -> String {
+    let fix = finding.fix.first().map(|fix| format!("\n  fix: {}", fix.command.as_ref().unwrap_or(&fix.summary)));
+    format!("acr-doctor: {}: {}{}", finding.code, finding.title, fix.unwrap_or_default())
 }
 
 /// Says an error that `--ignore-errors` does not cover. Always true: the check ends.

@@ -31,7 +31,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The chain leads into `privatelink.azurecr.io` and ends there in NXDOMAIN or without an address, and the registry
-    /// is one that we can see (else the zone shadows somebody else's: `dns/zone-shadows-registry`).
+    /// is one that we can see (else the zone shadows somebody else's: `dns/zone-shadows-registry`). Where zones or their
+    /// records may not be read it is only possible.
     ///
     /// ## Fix
     /// The record with the private endpoint's address; better, a DNS zone group that keeps all of them.
@@ -51,9 +52,18 @@ fn private_zone_record_missing(case: &Case<'_>) -> Vec<Draft> {
     }
     let zone = zone_to_mend(case, &login.host);
     let address = address_for(case, &login.host);
+    let held = zone.as_ref().is_some_and(|(zone, record)| case.record(zone, record).is_some());
     let draft = Draft::new(
         format!("The private DNS zone has no record for {}", login.host),
         match (&zone, case.registry) {
+            (Some((zone, record)), _) if held => format!(
+                "The name leads into a private zone and ends there. The zone '{}' that was read has the record '{record}': another zone of that name answers here.",
+                zone.name
+            ),
+            (Some((zone, record)), _) if !zone.records.is_known() => format!(
+                "The name leads into a private zone and ends there. The records of '{}' could not be read; '{record}' is missing, or another zone answers.",
+                zone.name
+            ),
             (Some((zone, record)), _) => {
                 format!("The name leads into the private zone '{}', which has no address record '{record}'.", zone.name)
             }
@@ -70,9 +80,16 @@ fn private_zone_record_missing(case: &Case<'_>) -> Vec<Draft> {
     .seen([evidence::dns(login)])
     .seen(
         zone.as_ref()
+            .filter(|(zone, _)| !held && zone.records.is_known())
             .map(|(zone, record)| evidence::config(&zone.id, &format!("/A/{record}"), serde_json::Value::Null)),
     )
-    .mend(record_fixes(zone, address, &login.host));
+    .mend(record_fixes(zone.as_ref().filter(|_| !held), address, &login.host));
+    let draft = match &zone {
+        _ if !case.config.private_dns_zones.is_known() => draft.possible(["private DNS zones".to_owned()]),
+        Some((zone, _)) if !zone.records.is_known() => draft.possible(["records of the private DNS zone".to_owned()]),
+        Some((zone, _)) if held || case.linked_here(zone).is_none() => draft.likely(),
+        _ => draft,
+    };
     vec![if case.registry.is_some() { draft } else { draft.likely() }]
 }
 
@@ -99,9 +116,9 @@ fn address_for(case: &Case<'_>, host: &Fqdn) -> Option<IpAddr> {
     case.usable().iter().map(|(_, endpoint)| *endpoint).chain(all).find_map(|e| case.private_address_for(e, host))
 }
 
-fn record_fixes(zone: Option<(&PrivateDnsZone, String)>, address: Option<IpAddr>, host: &Fqdn) -> Vec<Fix> {
+fn record_fixes(zone: Option<&(&PrivateDnsZone, String)>, address: Option<IpAddr>, host: &Fqdn) -> Vec<Fix> {
     match (zone, address) {
-        (Some((zone, record)), Some(address)) => vec![command::add_record(&zone.id, &record, address)],
+        (Some((zone, record)), Some(address)) => vec![command::add_record(&zone.id, record, address)],
         (Some((zone, record)), None) => vec![Fix::advice(format!(
             "Add an A record '{record}' with the private endpoint's address for {host} to the zone {}",
             zone.name
@@ -128,6 +145,7 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The login server resolves to a private address; the data endpoint of the home region gives NXDOMAIN or a public one.
+    /// Where the private endpoint's addresses may not be read it is only possible: it may have none for this name.
     ///
     /// ## Fix
     /// The record `<registry>.<region>.data` with the private endpoint's address for it.
@@ -215,8 +233,13 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
     .seen(zone.as_ref().filter(|_| !present).map(|(zone, record)| {
         evidence::config(&zone.id, &format!("/A/{record}"), serde_json::Value::Null)
     }))
-    .mend(record_fixes(zone, address, &endpoint.host));
-    if case.registry.is_some() { draft } else { draft.likely() }
+    .mend(record_fixes(zone.as_ref(), address, &endpoint.host));
+    let draft = if case.registry.is_some() { draft } else { draft.likely() };
+    // An endpoint that was made before the replica has no address for it; then the record is not what is missing.
+    if case.registry.is_some() && address.is_none() && !case.all_addresses_known() {
+        return draft.possible(["private endpoint's addresses".to_owned()]);
+    }
+    draft
 }
 
 /// Whether every address of an endpoint is private (and there is one).

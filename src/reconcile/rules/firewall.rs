@@ -112,10 +112,10 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     match case.rules() {
         Some(Some(rules)) if case.default_deny() => {
             let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
-            vec![if case.public_access().is_some() {
-                draft
-            } else {
-                draft.possible(["publicNetworkAccess".to_owned()])
+            vec![match (case.public_access(), super::vnet_endpoint::unread_subnet(case)) {
+                (None, _) => draft.possible(["publicNetworkAccess".to_owned()]),
+                (Some(_), Some(subnet)) => draft.possible([format!("subnet '{}'", subnet.name())]),
+                (Some(_), None) => draft,
             }]
         }
         // The configuration says that everybody is let in: `firewall/rule-not-in-effect` has its say.
@@ -258,5 +258,5 @@ fn nobody_allowed(case: &Case<'_>) -> Vec<Draft> {
         evidence::registry(registry, "/properties/privateEndpointConnections", json!([])),
     ])
     .mend(fixes);
-    vec![if case.public_access().is_some() { draft } else { draft.likely() }]
+    vec![if case.public_access().is_some() { draft } else { draft.possible(["publicNetworkAccess".to_owned()]) }]
 }

@@ -79,7 +79,7 @@ fn tasks_blocked(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry.filter(|_| case.network_restricted()) else {
         return Vec::new();
     };
-    let tasks: Option<Vec<&Task>> = registry.tasks.known().map(|all| {
+    let tasks: Option<Vec<&Task>> = case.know("tasks", &registry.tasks).map(|all| {
         let off = |t: &Task| t.status.as_deref().is_some_and(|s| s.eq_ignore_ascii_case("Disabled"));
         all.iter().filter(|t| !off(t)).collect()
     });

@@ -37,7 +37,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// 403 DENIED naming a public address; the default action is Deny, a virtual network rule names the client's subnet,
-    /// and that subnet's `serviceEndpoints` do not hold Microsoft.ContainerRegistry.
+    /// and that subnet's `serviceEndpoints` do not hold Microsoft.ContainerRegistry. Of a subnet that may not be read it is
+    /// only possible: traffic that is routed through a firewall looks the same.
     ///
     /// ## Fix
     /// `az network vnet subnet update --service-endpoints`, with those that the subnet has already.
@@ -66,13 +67,33 @@ fn service_endpoint_missing(case: &Case<'_>) -> Vec<Draft> {
     if !ruled(case).contains(&subnet) {
         return Vec::new();
     }
-    let Some(draft) = lacking(case, registry, subnet) else {
-        return Vec::new();
+    let draft = match unread_subnet(case) {
+        Some(subnet) => Draft::new(
+            format!("The subnet '{}' has a rule, and the registry sees a public address of it", subnet.name()),
+            "By the Microsoft.ContainerRegistry service endpoint it would see a private one. The subnet could not be read: the endpoint is missing, or the traffic is routed another way.",
+        )
+        .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
+        .mend([Fix::advice(format!(
+            "Look at the subnet: az network vnet subnet show --ids {subnet} --query serviceEndpoints"
+        ))])
+        .possible([format!("subnet '{}'", subnet.name())]),
+        None => match lacking(case, registry, subnet) {
+            Some(draft) => draft,
+            None => return Vec::new(),
+        },
     };
     let draft = draft
         .about(refused.iter().map(|(e, _)| &e.host))
         .seen(first.http.as_ref().map(|http| evidence::http(&first.host, http)));
     vec![if case.place.by_address { draft.likely() } else { draft }]
+}
+
+/// The client's subnet, if it could not be read and a rule names it, or may name it for all that is known.
+pub(super) fn unread_subnet<'c>(case: &'c Case<'_>) -> Option<&'c ResourceId> {
+    let id = case.place.subnet.as_ref()?;
+    let unread = case.config.subnets.iter().any(|s| s.id == *id && !s.subnet.is_known());
+    let by_rule = || case.subnet_rules().is_none_or(|rules| rules.contains(&id));
+    (unread && by_rule()).then_some(id)
 }
 
 /// A subnet with a rule that was read and has no service endpoint.

@@ -34,6 +34,8 @@ pub struct Order {
     pub args: Option<Vec<String>>,
     /// Another command line than the program's; where it begins with `az`, the Azure CLI is signed in first.
     pub command: Option<Vec<String>>,
+    /// Seconds before it counts as hung, instead of the scenario's.
+    pub deadline: Option<u64>,
     /// Environment variables besides the client's, which they replace.
     pub env: Vec<(String, String)>,
     /// Whether to give the terminal to a shell in the client's namespace after the run.
@@ -200,7 +202,8 @@ fn sign_az_in(lab: &Lab, scenario: &Scenario, order: &Order) -> Result<Option<Ra
         return Ok(None);
     }
     let line = az::sign_in(&program);
-    let ran = run_line(lab, line, environment(&lab.world(), Some(&program), order), scenario)?;
+    let environment = environment(&lab.world(), Some(&program), order);
+    let ran = run_line(lab, line, environment, deadline(scenario, order))?;
     Ok(Some(ran).filter(|ran| ran.exit != Some(0)))
 }
 
@@ -254,7 +257,12 @@ fn run(lab: &Lab, scenario: &Scenario, order: &Order) -> Result<Ran, LabError> {
         let world = lab.world();
         (command_line(&world, scenario, order), environment(&world, az.as_deref(), order))
     };
-    run_line(lab, line, environment, scenario)
+    run_line(lab, line, environment, deadline(scenario, order))
+}
+
+/// How long a run may take.
+fn deadline(scenario: &Scenario, order: &Order) -> Duration {
+    Duration::from_secs(order.deadline.or(scenario.run.deadline).unwrap_or(90))
 }
 
 /// Runs a command line in the client's namespace.
@@ -262,11 +270,10 @@ fn run_line(
     lab: &Lab,
     line: Vec<String>,
     environment: Vec<(String, String)>,
-    scenario: &Scenario,
+    deadline: Duration,
 ) -> Result<Ran, LabError> {
     lab.take_log();
     let started = Instant::now();
-    let deadline = Duration::from_secs(scenario.run.deadline.unwrap_or(90));
     let mut ran = namespaces::inside("client", || execute(&line, environment, deadline))??;
     ran.seconds = started.elapsed().as_secs_f64();
     ran.command = line;

@@ -1,13 +1,19 @@
 //! Opens a broken world to try the program in: `cargo run --example lab -- SCENARIO [--shell] [-- ARGS…]`.
-//! `--list` names the scenarios, `--all` runs them all and prints which root cause was named where.
+//! `--list` names the scenarios, `--all` runs them all and prints which root cause was named where, and `--compare`
+//! runs the real `az acr check-health` in the same worlds.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example for people")]
 
+mod compare;
+mod matrix;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use acr_doctor_lab::stage::{self, Order};
-use acr_doctor_lab::{LabError, Outcome, Scenario, judge};
+use acr_doctor_lab::{LabError, Outcome, Scenario};
 
 fn main() -> ExitCode {
     if let Some(code) = stage::intercept() {
@@ -19,13 +25,15 @@ fn main() -> ExitCode {
     let result = match words.iter().find(|w| *w != "--shell").map(String::as_str) {
         None | Some("--help" | "--list") => {
             list();
-            Ok(())
+            Ok(true)
         }
-        Some("--all") => matrix(),
-        Some(name) => open(name, shell, args),
+        Some("--all") => matrix::print(),
+        Some("--compare") => compare::run(words.get(1).map(String::as_str)).map(|()| true),
+        Some(name) => open(name, shell, args).map(|()| true),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
@@ -42,6 +50,35 @@ fn scenarios() -> Vec<(String, PathBuf)> {
     let entries = walkdir::WalkDir::new(root()).sort_by_file_name().into_iter().filter_map(Result::ok);
     let files = entries.map(walkdir::DirEntry::into_path).filter(|p| p.extension().is_some_and(|e| e == "toml"));
     files.map(|p| (p.strip_prefix(root()).unwrap_or(&p).with_extension("").display().to_string(), p)).collect()
+}
+
+/// Does something for every scenario, so many at once, and keeps their order.
+fn each<T: Send>(
+    scenarios: &[(String, PathBuf)],
+    at_once: usize,
+    work: impl Fn(&str, &Path) -> Result<T, LabError> + Sync,
+) -> Result<Vec<T>, LabError> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some((at, (name, path))) = take(scenarios, &next) {
+                    let result = work(name, path);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The next scenario that nobody has taken.
+fn take<'s>(scenarios: &'s [(String, PathBuf)], next: &AtomicUsize) -> Option<(usize, &'s (String, PathBuf))> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    scenarios.get(at).map(|scenario| (at, scenario))
 }
 
 fn list() {
@@ -81,28 +118,4 @@ fn open(name: &str, shell: bool, args: Option<Vec<String>>) -> Result<(), LabErr
         Outcome::Unsupported(why) => Err(LabError::Unsupported(why)),
         Outcome::Failed(why) => Err(LabError::Scenario(why)),
     }
-}
-
-/// Scenario by scenario: what should be named, what was.
-fn matrix() -> Result<(), LabError> {
-    let program = program()?;
-    let (mut right, mut all) = (0, 0);
-    for (name, path) in scenarios() {
-        let scenario = Scenario::read(&path)?;
-        let outcome = stage::open(&Order { scenario: path, program: program.clone(), ..Order::default() })?;
-        let faults = judge::faults(&scenario, &outcome);
-        let named = match &outcome {
-            Outcome::Ran { first, .. } => {
-                let report = serde_json::from_str(&first.stdout).unwrap_or_default();
-                judge::root_causes(&report).into_iter().collect::<Vec<_>>().join(" ")
-            }
-            Outcome::Unsupported(why) | Outcome::Failed(why) => why.clone(),
-        };
-        all += 1;
-        right += usize::from(faults.is_empty());
-        let mark = if faults.is_empty() { "✓" } else { "✗" };
-        println!("{mark} {name:48} {:45} {named}", scenario.expect.root_cause.join(" "));
-    }
-    println!("\n{right} of {all} as expected");
-    Ok(())
 }
