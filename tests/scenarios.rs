@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use acr_doctor_lab::stage::{self, Order};
-use acr_doctor_lab::{Outcome, Scenario, backing, judge};
+use acr_doctor_lab::{Outcome, Scenario, judge, program};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -30,17 +30,15 @@ fn files(root: &Path) -> Vec<PathBuf> {
 fn trial(root: &Path, path: &Path, listing: bool) -> Trial {
     let name = path.strip_prefix(root).unwrap_or(path).with_extension("").display().to_string();
     // A machine without namespaces counts its worlds as ignored; the build machine must have them.
-    let ignored = !listing && std::env::var_os("CI").is_none() && (why_not().is_some() || lacks_registry(path));
+    let ignored = !listing && std::env::var_os("CI").is_none() && (why_not().is_some() || lacks_program(path));
     let path = path.to_owned();
     Trial::test(name, move || run(&path)).with_ignored_flag(ignored)
 }
 
-/// Whether a scenario wants a real registry and this machine has none; then it says what is missing.
-fn lacks_registry(path: &Path) -> bool {
-    if !Scenario::read(path).is_ok_and(|scenario| scenario.real_registry) {
-        return false;
-    }
-    let missing = backing::program().err();
+/// Whether a scenario wants a program that this machine lacks; then it says which.
+fn lacks_program(path: &Path) -> bool {
+    // A file that cannot be read fails when it is run.
+    let missing = Scenario::read(path).ok().and_then(|scenario| program::missing(&scenario));
     if let Some(why) = &missing {
         report(why);
     }

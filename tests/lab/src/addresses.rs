@@ -1,6 +1,6 @@
 //! Where things stand in a world. All addresses are private or reserved for documentation.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Azure DNS.
 pub const AZURE_DNS: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
@@ -46,3 +46,14 @@ pub const fn registry(n: u8, slot: u8) -> Ipv4Addr {
 pub fn further() -> impl Iterator<Item = Ipv4Addr> {
     (100..=254).map(|host| Ipv4Addr::new(192, 0, 2, host))
 }
+
+/// A public resolver, which sees no private zones.
+pub const PUBLIC_DNS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
+/// The client of an IPv6-only network.
+pub const CLIENT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 4);
+/// The router of that network, and its resolver.
+pub const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 1);
+/// Where IPv4 addresses lie in IPv6: `/96`.
+pub const NAT64_PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0xff9b, 0, 0, 0, 0);
+/// The IPv4 addresses that the translator gives to IPv6 hosts.
+pub const NAT64_POOL: &str = "192.168.255.0/24";

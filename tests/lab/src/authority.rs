@@ -54,6 +54,16 @@ impl Authority {
         self.trusted.pem()
     }
 
+    /// The inspecting authority's certificate.
+    pub fn inspecting_pem(&self) -> String {
+        self.inspecting.pem()
+    }
+
+    /// The inspecting authority's certificate and key, for a program that decrypts.
+    pub fn inspecting_with_key(&self) -> String {
+        self.inspecting.pem() + &self.inspecting.key().serialize_pem()
+    }
+
     /// The TLS configuration that a host answers with.
     pub fn config(&self, host: &str, fault: Option<TlsFault>) -> Result<Arc<ServerConfig>, LabError> {
         let fault = fault.filter(|f| matches!(f, TlsFault::Inspected | TlsFault::WrongName | TlsFault::Expired));

@@ -1,16 +1,14 @@
 //! A real registry (the program `docker-registry`) behind the registry's front: its manifests and blobs are served.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::LabError;
 use crate::http::{Request, Response};
 use crate::namespaces;
+use crate::program::DOCKER_REGISTRY;
 
 /// The address in Azure's namespace; nobody else has it there.
 pub const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
@@ -20,27 +18,11 @@ const LAYER_DIGEST: &str = "sha256:0bbe7497a553f2f30b1cb31975e6de036596a9d12ea49
 const CONFIG: &[u8] = br#"{"architecture":"arm64","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
 const CONFIG_DIGEST: &str = "sha256:8ce565e417c2ce0265aa1fc237d787857336042e1dc450e7a818b847e4f5ec19";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-/// Each wait for the program, far beyond what it takes.
+/// Each wait for its answer, far beyond what it takes.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Where the program is, or what is missing.
-pub fn program() -> Result<PathBuf, String> {
-    let places = ["/usr/bin", "/usr/local/bin", "/bin"].map(|d| Path::new(d).join("docker-registry"));
-    let found = places.into_iter().find(|p| p.exists());
-    found.ok_or_else(|| "the program `docker-registry` (package docker-registry) is not installed".to_owned())
-}
 
 /// Starts it in Azure's namespace and pushes the image `hello:1`. It ends with the world.
 pub fn start() -> Result<(), LabError> {
-    let program = program().map_err(LabError::Unsupported)?;
-    namespaces::inside("azure", || {
-        let mut child = spawn(&program)?;
-        listening(&mut child)?;
-        fill()
-    })?
-}
-
-fn spawn(program: &Path) -> Result<Child, LabError> {
     let directory = "/run/lab/registry";
     fs::create_dir_all(directory).map_err(LabError::io(directory))?;
     let file = format!("{directory}/config.yml");
@@ -48,30 +30,12 @@ fn spawn(program: &Path) -> Result<Child, LabError> {
         "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {directory}/data\nhttp:\n  addr: {ADDRESS}\n  relativeurls: true\n"
     );
     fs::write(&file, config).map_err(LabError::io(file.clone()))?;
-    let mut command = Command::new(program);
-    command.args(["serve", &file]).env_clear().env("OTEL_TRACES_EXPORTER", "none").current_dir(directory);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.spawn().map_err(LabError::io(program.display().to_string()))
-}
-
-/// Waits until it says that its socket is bound, and then reads on, so that it never waits for a reader.
-fn listening(child: &mut Child) -> Result<(), LabError> {
-    let stderr = child.stderr.take().ok_or_else(|| LabError::Scenario("docker-registry has no output".to_owned()))?;
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            // Nobody listens any more once it is ready.
-            let _ = tell.send(line);
-        }
-    });
-    let mut said = String::new();
-    loop {
-        match told.recv_timeout(PATIENCE) {
-            Ok(line) if line.contains("listening on") => return Ok(()),
-            Ok(line) => said = line,
-            Err(_) => return Err(LabError::Scenario(format!("docker-registry does not listen; it said last: {said}"))),
-        }
-    }
+    let mut command = DOCKER_REGISTRY.command()?;
+    command.args(["serve", &file]).env("OTEL_TRACES_EXPORTER", "none");
+    namespaces::inside("azure", || {
+        DOCKER_REGISTRY.start(command)?;
+        fill()
+    })?
 }
 
 /// Pushes the image as any client would; the registry checks digests and the manifest's references.

@@ -1,4 +1,5 @@
-//! The corporate network: a CONNECT proxy and a resolver that sees public zones only.
+//! The corporate network: a CONNECT proxy and a resolver that sees public zones only, where no real program takes
+//! their places.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,14 +19,21 @@ use crate::world::Lab;
 
 /// Binds what the corporate network serves; call it in its namespace.
 pub async fn start(lab: &Arc<Lab>) -> Result<(), LabError> {
+    if lab.world().resolver.is_none() {
+        start_resolver(lab).await?;
+    }
+    if lab.world().proxy.as_ref().is_some_and(|p| !p.dead && !p.squid) {
+        let listener = server::listen(addresses::PROXY, addresses::PROXY_PORT).await?;
+        tokio::spawn(proxy(Arc::clone(lab), listener));
+    }
+    Ok(())
+}
+
+async fn start_resolver(lab: &Arc<Lab>) -> Result<(), LabError> {
     let forwarding = lab.world().client.resolvers.iter().any(|r| r == "corp-forwarding");
     let view = if forwarding { View::Azure } else { View::Public };
     let (udp, tcp) = server::bind_dns(addresses::CORP_DNS).await?;
     tokio::spawn(dns::serve(Arc::clone(lab), view, udp, tcp));
-    if lab.world().proxy.as_ref().is_some_and(|p| !p.dead) {
-        let listener = server::listen(addresses::PROXY, addresses::PROXY_PORT).await?;
-        tokio::spawn(proxy(Arc::clone(lab), listener));
-    }
     Ok(())
 }
 

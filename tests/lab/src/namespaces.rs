@@ -9,9 +9,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{getgid, getuid};
 
-use crate::LabError;
-use crate::addresses::{AZURE, CLIENT, CLIENT_GATEWAY, CORP_DNS, CORP_GATEWAY, PROXY, ROUTER};
+use crate::addresses::{AZURE, CLIENT, CLIENT_GATEWAY, CLIENT_V6, CORP_DNS, CORP_GATEWAY, PROXY, ROUTER, ROUTER_V6};
 use crate::world::World;
+use crate::{LabError, link};
 
 /// Leaves the machine's namespaces for private ones. The process must have one thread only.
 pub fn leave() -> Result<(), LabError> {
@@ -42,12 +42,13 @@ pub fn furnish(world: &World) -> Result<(), LabError> {
     let layers = "lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/work";
     mount(Some("overlay"), "/etc", Some("overlay"), MsFlags::empty(), Some(layers))
         .map_err(LabError::system("overlay over /etc"))?;
-    let resolvers = world.client.resolvers.iter().map(|name| match name.as_str() {
+    let named = world.client.resolvers.iter().map(|name| match name.as_str() {
         "azure" => crate::addresses::AZURE_DNS.to_string(),
         "corp" | "corp-forwarding" => CORP_DNS.to_string(),
         address => address.to_owned(),
     });
-    let resolv: Vec<String> = resolvers.map(|r| format!("nameserver {r}")).collect();
+    let resolvers = if world.client.nat64 { vec![ROUTER_V6.to_string()] } else { named.collect() };
+    let resolv: Vec<String> = resolvers.into_iter().map(|r| format!("nameserver {r}")).collect();
     replace("/etc/resolv.conf", &format!("{}\noptions timeout:2 attempts:2\n", resolv.join("\n")))?;
     replace("/etc/hosts", &format!("127.0.0.1 localhost\n{}\n", world.client.hosts.join("\n")))?;
     replace("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
@@ -100,19 +101,25 @@ pub fn connect(world: &World) -> Result<(), LabError> {
     let link = |one: &str, at: &str, other: &str, there: &str| {
         format!("link add {one} netns {at} type veth peer name {other} netns {there}\n")
     };
-    let links = link("eth0", "client", "c0", "router")
-        + &link("a0", "router", "eth0", "azure")
-        + &link("p0", "router", "eth0", "corp");
+    let client = if world.link.is_some() { String::new() } else { link("eth0", "client", "c0", "router") };
+    let links = client + &link("a0", "router", "eth0", "azure") + &link("p0", "router", "eth0", "corp");
     feed("ip", &["-batch", "-"], &links)?;
+    if let Some(link) = &world.link {
+        link::start(link)?;
+    }
     let default = if world.client.no_default_route {
         "route add 168.63.129.16/32".to_owned()
     } else {
         "route add default".to_owned()
     };
-    batch(
-        "client",
-        &format!("addr add {CLIENT}/24 dev eth0\nlink set lo up\nlink set eth0 up\n{default} via {CLIENT_GATEWAY}\n"),
-    )?;
+    let address = if world.client.nat64 {
+        format!(
+            "addr add {CLIENT_V6}/64 dev eth0 nodad\nlink set lo up\nlink set eth0 up\nroute add default via {ROUTER_V6}\n"
+        )
+    } else {
+        format!("addr add {CLIENT}/24 dev eth0\nlink set lo up\nlink set eth0 up\n{default} via {CLIENT_GATEWAY}\n")
+    };
+    batch("client", &address)?;
     if let Some(address) = world.client.ipv6 {
         // Without duplicate address detection the address can be used at once.
         batch("client", &format!("addr add {address}/64 dev eth0 nodad\nroute add ::/0 dev eth0\n"))?;
@@ -148,6 +155,10 @@ pub fn connect(world: &World) -> Result<(), LabError> {
         ),
     )?;
     inside("router", || write("/proc/sys/net/ipv4/ip_forward", "1"))??;
+    if world.client.nat64 {
+        batch("router", &format!("addr add {ROUTER_V6}/64 dev c0 nodad\n"))?;
+        inside("router", || write("/proc/sys/net/ipv6/conf/all/forwarding", "1"))??;
+    }
     set_rules(world)
 }
 
@@ -157,7 +168,8 @@ pub fn set_rules(world: &World) -> Result<(), LabError> {
     inside("router", || feed("nft", &["-f", "-"], &rules))?
 }
 
-fn batch(namespace: &str, commands: &str) -> Result<(), LabError> {
+/// Runs `ip` with these commands in a namespace.
+pub fn batch(namespace: &str, commands: &str) -> Result<(), LabError> {
     feed("ip", &["-n", namespace, "-batch", "-"], commands)
 }
 

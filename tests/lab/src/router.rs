@@ -55,6 +55,13 @@ pub fn ruleset(world: &World) -> String {
     let egress = world.client.egress.unwrap_or(EGRESS);
     let _ = writeln!(rules, "  ip saddr {CLIENT} ip daddr {{ 192.0.2.0/24, 198.51.100.0/24 }} snat to {egress}");
     let _ = writeln!(rules, "  ip saddr {PROXY} ip daddr {{ 192.0.2.0/24, 198.51.100.0/24 }} snat to {CORP_EGRESS}");
+    if world.client.nat64 {
+        let _ = writeln!(
+            rules,
+            "  ip saddr {} ip daddr {{ 192.0.2.0/24, 198.51.100.0/24 }} snat to {egress}",
+            addresses::NAT64_POOL
+        );
+    }
     rules.push_str(" }\n}\n");
     rules
 }

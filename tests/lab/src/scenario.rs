@@ -35,8 +35,12 @@ pub struct Scenario {
     /// The client.
     #[serde(default)]
     pub client: ClientSpec,
+    /// The link between the client and its router, where it is not a plain cable.
+    pub link: Option<LinkSpec>,
     /// The corporate proxy, if there is one.
     pub proxy: Option<ProxySpec>,
+    /// The corporate resolver, where it is a real program.
+    pub resolver: Option<ResolverSpec>,
     /// What is run.
     #[serde(default)]
     pub run: Run,
@@ -199,6 +203,8 @@ pub struct ClientSpec {
     pub ipv6: Option<Ipv6Addr>,
     /// Whether its default route is missing.
     pub no_default_route: bool,
+    /// Whether its network has IPv6 only, with DNS64 and NAT64 on its router.
+    pub nat64: bool,
 }
 
 impl Default for ClientSpec {
@@ -218,6 +224,7 @@ impl Default for ClientSpec {
             in_subnet: None,
             ipv6: None,
             no_default_route: false,
+            nat64: false,
         }
     }
 }
@@ -239,6 +246,7 @@ pub struct DaemonSpec {
 /// The corporate proxy at `http://proxy.corp.example:3128`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait that a proxy has or lacks")]
 pub struct ProxySpec {
     /// Hosts that CONNECT is denied for.
     pub deny: Vec<String>,
@@ -248,6 +256,65 @@ pub struct ProxySpec {
     pub cannot_resolve: Vec<String>,
     /// Nothing listens.
     pub dead: bool,
+    /// Whether it is a real squid; this one resolves by the corporate resolver.
+    pub squid: bool,
+    /// Whether it decrypts with the corporate authority; squid only.
+    pub inspects: bool,
+    /// Whether it offers NTLM besides; squid only.
+    pub ntlm: bool,
+}
+
+/// What the link between client and router does to packets, each way.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkSpec {
+    /// Milliseconds there and back.
+    pub rtt_ms: u64,
+    /// Every so-many-th packet of each flow is lost.
+    pub loses_every: Option<u64>,
+    /// Longer packets vanish, and no ICMP tells of it.
+    pub mtu: Option<usize>,
+}
+
+/// A real program as the corporate resolver at 10.30.0.53.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolverSpec {
+    /// Which.
+    pub program: ResolverProgram,
+    /// Whom it asks.
+    #[serde(default)]
+    pub forward: Upstream,
+    /// What it says by itself, host to address.
+    #[serde(default)]
+    pub records: BTreeMap<String, Ipv4Addr>,
+    /// Zones of its own without any record.
+    #[serde(default)]
+    pub nxdomain: Vec<String>,
+    /// Whether it drops private addresses from answers, against DNS rebinding.
+    #[serde(default)]
+    pub drops_private: bool,
+}
+
+/// A name server's program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResolverProgram {
+    /// dnsmasq.
+    Dnsmasq,
+    /// unbound.
+    Unbound,
+}
+
+/// Whom a corporate resolver asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Upstream {
+    /// Azure DNS, which sees the private zones.
+    #[default]
+    Azure,
+    /// A public resolver.
+    Public,
 }
 
 /// What is run in the client's namespace.

@@ -21,6 +21,8 @@ pub async fn start_azure(lab: &Arc<Lab>) -> Result<(), LabError> {
     let secure = listen(Ipv4Addr::UNSPECIFIED, 443).await?;
     let dns = bind_dns(addresses::AZURE_DNS).await?;
     tokio::spawn(dns::serve(Arc::clone(lab), View::Azure, dns.0, dns.1));
+    let public = bind_dns(addresses::PUBLIC_DNS).await?;
+    tokio::spawn(dns::serve(Arc::clone(lab), View::Public, public.0, public.1));
     if lab.world().client.imds {
         let plain = listen(addresses::IMDS, 80).await?;
         tokio::spawn(accept_all(Arc::clone(lab), plain, false));

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, az, backing, base, corporate, daemon, heal, server};
+use crate::{LabError, Scenario, az, backing, base, corporate, daemon, heal, nat64, resolver, server, squid};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
 /// The namespaces that something is served in: the client's has its stub resolver and its docker daemon, if any.
@@ -114,18 +114,45 @@ fn hold() -> Result<Option<Outcome>, LabError> {
         backing::start()?;
     }
     let lab = Arc::new(Lab::new(world)?);
-    std::fs::write("/run/lab/ca.pem", lab.authority.pem()).map_err(LabError::io("write the CA"))?;
+    publish_authorities(&lab)?;
     serve(&lab)?;
+    let mut squid = start_programs(&lab)?;
     let first = match sign_az_in(&lab, &scenario, &order)? {
         Some(refused) => refused,
         None => run(&lab, &scenario, &order)?,
     };
     let mended = order.args.is_none() && order.command.is_none() && mend(&lab, &scenario, &first)?;
+    if mended && let Some(mut before) = squid.take() {
+        // It reads its access lists once.
+        before.kill().and_then(|()| before.wait()).map_err(LabError::io("end squid"))?;
+        squid::start(&lab.world(), &lab.authority)?;
+    }
     let healed = if mended { Some(run(&lab, &scenario, &order)?) } else { None };
     if order.shell {
         shell(&lab, azure_cli(&scenario, &order)?.as_deref(), &order)?;
     }
     Ok(Some(Outcome::Ran { first, healed }))
+}
+
+/// Puts the authorities' certificates where clients and programs find them: the one that all trust, the corporate one
+/// that decrypts, and both in one file.
+fn publish_authorities(lab: &Lab) -> Result<(), LabError> {
+    let (trusted, corporate) = (lab.authority.pem(), lab.authority.inspecting_pem());
+    let both = format!("{trusted}{corporate}");
+    for (name, pem) in [("ca", trusted), ("corporate-ca", corporate), ("both-cas", both)] {
+        std::fs::write(format!("/run/lab/{name}.pem"), pem).map_err(LabError::io("write the authorities"))?;
+    }
+    Ok(())
+}
+
+/// Starts the real programs that the world has; squid is returned, which may have to be started anew.
+fn start_programs(lab: &Lab) -> Result<Option<Child>, LabError> {
+    let world = lab.world();
+    if world.client.nat64 {
+        nat64::start()?;
+    }
+    resolver::start(&world)?;
+    squid::start(&world, &lab.authority)
 }
 
 /// Mends the world as the scenario says, else as the report itself says; whether it was mended.

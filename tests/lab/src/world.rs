@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::authority::Authority;
 use crate::documents::Documents;
 use crate::names::{self, Host};
-use crate::scenario::{ClientSpec, Faults, Heal, ProxySpec, Scenario, matches};
+use crate::scenario::{ClientSpec, Faults, Heal, LinkSpec, ProxySpec, ResolverSpec, Scenario, matches};
 use crate::{LabError, base, heal};
 
 /// What is there and what is broken.
@@ -20,8 +20,12 @@ pub struct World {
     pub faults: Faults,
     /// The client machine.
     pub client: ClientSpec,
+    /// The link between the client and its router, where it is not a plain cable.
+    pub link: Option<LinkSpec>,
     /// The corporate proxy.
     pub proxy: Option<ProxySpec>,
+    /// The corporate resolver, where it is a real program.
+    pub resolver: Option<ResolverSpec>,
     /// Whether the client says in which subnet it stands.
     pub in_subnet: bool,
     /// Hosts that the filters on the way have been told to let through.
@@ -64,7 +68,9 @@ impl World {
             documents: base.documents,
             faults: scenario.faults.clone(),
             client: scenario.client.clone(),
+            link: scenario.link.clone(),
             proxy: scenario.proxy.clone(),
+            resolver: scenario.resolver.clone(),
             in_subnet,
             allowed: Vec::new(),
             real_registry: scenario.real_registry,
