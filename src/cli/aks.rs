@@ -32,8 +32,8 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
     let cluster = ClusterReference { resource_group, name, subscription: registry.subscription.clone() };
     let vantage = &arguments.vantage;
     let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), PATIENCE.mul_f64(0.3))?;
-    let session = Session::new(aim.cloud.clone(), http, registry.tenant.clone())
-        .for_subscription(registry.subscription.clone());
+    let session =
+        Session::new(aim.cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let facts = tokio::select! {
         facts = Box::pin(read(&session, &aim, &cluster)) => facts?,
         _ = tokio::signal::ctrl_c() => return Ok(Outcome::Interrupted),
@@ -106,7 +106,16 @@ fn probe_command(aim: &Aim, image: Option<&str>) -> String {
     } });
     let overrides = format!("--overrides={overrides}");
     let image = format!("--image={}", image.unwrap_or("IMAGE"));
-    let words =
-        ["kubectl", "run", "acr-doctor", "--rm", "-i", "--quiet", "--restart=Never", image.as_str(), overrides.as_str()];
+    let words = [
+        "kubectl",
+        "run",
+        "acr-doctor",
+        "--rm",
+        "-i",
+        "--quiet",
+        "--restart=Never",
+        image.as_str(),
+        overrides.as_str(),
+    ];
     format!("{} > node.probe.json", command::line(words))
 }

@@ -17,7 +17,8 @@ use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
-use super::args::{CheckArguments, ProxyUrl, RegistryArguments, VantageArguments};
+use super::aks;
+use super::args::{CheckArguments, Origin, ProxyUrl, RegistryArguments, VantageArguments};
 use super::exit::{Failure, Outcome};
 use super::live::Live;
 use super::output::Output;
@@ -29,6 +30,9 @@ use super::target::{Aim, aim};
 pub(super) const MAX_IN_FLIGHT: usize = 16;
 
 pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
+    if let Some(Origin::Aks) = arguments.from {
+        return Box::pin(aks::run(arguments, output)).await;
+    }
     let Diagnosis { config, probe, report, interrupted } = diagnose(Asked::of(arguments), output).await?;
     output.report(&report, |style| report::table(&report, style))?;
     let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config));
@@ -130,6 +134,7 @@ fn read<'a>(
         resource_group: arguments.registry.resource_group.clone(),
         client: ClientHints {
             subnet: vantage.subnet.clone(),
+            more_subnets: Vec::new(),
             vnet: vantage.vnet.clone(),
             addresses: probe::host::own_addresses(),
             azure_vm: vm,

@@ -126,6 +126,14 @@ pub(super) enum Failure {
     /// The registry's configuration is needed and was not to be had.
     #[error("the registry's configuration could not be read; `acr-doctor config` with the same arguments says why")]
     NotRead,
+    /// The cluster is needed and was not to be had.
+    #[error("the cluster '{name}' could not be read: {}{}", why.why, why.needs.as_ref().map(|needs| format!("; needs {needs}")).unwrap_or_default())]
+    Cluster {
+        /// Its name.
+        name: String,
+        /// The reason, and the right that it takes.
+        why: crate::facts::Unknown,
+    },
     /// A document is not one of ARM's.
     #[error(transparent)]
     Document(#[from] crate::config::DocumentError),
@@ -236,9 +244,12 @@ impl Failure {
             | Self::ReportFormat { .. } => USAGE,
             // Whoever reads has seen enough (`… | head`).
             Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe => HEALTHY,
-            Self::Start(_) | Self::NotRead | Self::Write(_) | Self::WriteReport { .. } | Self::Inventory(_) => {
-                INCOMPLETE
-            }
+            Self::Start(_)
+            | Self::NotRead
+            | Self::Cluster { .. }
+            | Self::Write(_)
+            | Self::WriteReport { .. }
+            | Self::Inventory(_) => INCOMPLETE,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Parses, wires and prints; no knowledge of Azure.
 
+mod aks;
 pub mod args;
 pub mod audit;
 mod check;
@@ -16,7 +17,7 @@ mod output;
 pub mod permissions;
 mod probe;
 mod reconcile;
-mod shell;
+pub mod shell;
 mod snapshot_file;
 mod target;
 pub mod what_if;
@@ -61,7 +62,7 @@ fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         Command::Permissions(permissions) => permissions::run(permissions, &output),
         Command::Whatif(whatif) => block_on(what_if::run(whatif, &output))?,
         Command::Completions { shell } => shell::completions(*shell),
-        Command::Man => shell::manual(),
+        Command::Man(page) => shell::manual(page),
     }
 }
 

@@ -189,6 +189,11 @@ impl Arm {
         }
     }
 
+    /// All pages of a list that a filter narrows.
+    pub(crate) async fn list_where(&self, path: &str, api_version: &str, filter: &str) -> Listing {
+        self.pages(self.url(path, &[("api-version", api_version), ("$filter", filter)])).await
+    }
+
     async fn pages(&self, first: Url) -> Listing {
         let mut listing = Listing::default();
         let mut seen = HashSet::new();

@@ -1,5 +1,6 @@
 //! The client's own subnet and network: named by the user, or found from the machine's interfaces.
 
+use futures::future::join_all;
 use ipnet::IpNet;
 use serde_json::Value;
 
@@ -43,7 +44,14 @@ impl Reader<'_> {
                 futures::join!(self.subnet(subnet, Extent::Client), self.tags_for(subnet));
             }
         };
-        futures::join!(zones, own);
+        let more = join_all(hints.more_subnets.iter().map(|subnet| async {
+            futures::join!(
+                self.subnet(subnet, Extent::Client),
+                self.network_of(subnet),
+                self.zones_of(subnet.subscription())
+            );
+        }));
+        futures::join!(zones, own, more);
         ClientNetwork { subnet, virtual_network }
     }
 

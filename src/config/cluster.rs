@@ -89,7 +89,8 @@ async fn find(arm: &Arm, cluster: &ClusterReference) -> Result<std::sync::Arc<Va
 async fn subscriptions(arm: &Arm, name: Option<&str>) -> Result<Vec<String>, Unknown> {
     let listed = arm.list("/subscriptions", RESOURCES).await.complete().map_err(|error| error.unknown())?;
     let all = listed.iter().map(Fields::of);
-    let named = all.filter(|s| name.is_none_or(|name| s.text("displayName").is_some_and(|n| n.eq_ignore_ascii_case(name))));
+    let named =
+        all.filter(|s| name.is_none_or(|name| s.text("displayName").is_some_and(|n| n.eq_ignore_ascii_case(name))));
     let ids: Vec<String> = named.filter_map(|s| s.owned("subscriptionId")).collect();
     match (ids.is_empty(), name) {
         (true, Some(name)) => Err(Unknown::because(format!("this identity sees no subscription '{name}'"))),
@@ -144,7 +145,9 @@ async fn egress(arm: &Arm, network: Fields<'_>) -> Known<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     for document in read {
         match document {
-            Ok(document) => addresses.extend(Fields::of(&document).text("ipAddress").and_then(|ip| ip.parse().ok())),
+            Ok(document) => {
+                addresses.extend(Fields::of(&document).text("ipAddress").and_then(|ip| ip.parse::<IpAddr>().ok()));
+            }
             Err(error) => return error.known(),
         }
     }

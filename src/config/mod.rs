@@ -8,6 +8,7 @@
 
 mod arm;
 mod client;
+mod cluster;
 mod details;
 mod documents;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::facts::config::{CredentialAttempt, LookupOutcome, RegistryLookup, Sig
 use crate::facts::vantage::AzureVm;
 use crate::facts::{Cloud, ConfigFacts, RegistryReference, ResourceId};
 
+pub use cluster::{ClusterReference, read_cluster, read_roles};
 pub use documents::{DocumentError, from_documents};
 pub use http::{HttpSettings, HttpSettingsError};
 pub use login_events::{LoginLog, read_login_events};
@@ -75,12 +77,21 @@ pub enum Target {
 pub struct ClientHints {
     /// `--subnet`.
     pub subnet: Option<ResourceId>,
+    /// Further subnets in which clients stand, e.g. those of a cluster's other node pools.
+    pub more_subnets: Vec<ResourceId>,
     /// `--vnet`.
     pub vnet: Option<ResourceId>,
     /// The client's own addresses, to find its subnet in its virtual network.
     pub addresses: Vec<IpNet>,
     /// What the metadata service says of the machine.
     pub azure_vm: Option<AzureVm>,
+}
+
+impl ClientHints {
+    /// Whether a client stands in a subnet.
+    fn stands_in(&self, subnet: &ResourceId) -> bool {
+        self.subnet.iter().chain(&self.more_subnets).any(|own| own == subnet)
+    }
 }
 
 /// Sign-in may take this share of the deadline, so that time is left to say what it found.

@@ -72,7 +72,7 @@ impl Reader<'_> {
             self.nat_addresses(read.nat_gateway.as_ref()),
         );
         // Only the client's way out matters: the registry sees it, and an IP rule must hold it.
-        subnet.egress_firewall = if extent == Extent::Client || self.request.client.subnet.as_ref() == Some(id) {
+        subnet.egress_firewall = if extent == Extent::Client || self.request.client.stands_in(id) {
             self.egress_firewall(id, &routes).await
         } else {
             Known::unknown("not read: this is not the client's subnet")

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::ClusterConfig;
 use super::network::{PrivateDnsZone, ServiceTag, SubnetRead, VirtualNetworkRead};
 use super::open_enum::open_enum;
 use super::registry::RegistryConfig;
@@ -43,6 +44,9 @@ pub struct ConfigFacts {
     /// The client's virtual network, where only that is known (`--vnet`).
     #[serde(default)]
     pub client_virtual_network: Known<Option<ResourceId>>,
+    /// The cluster whose nodes are to pull (`check --from aks`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterConfig>,
     /// Reads that did not succeed.
     #[serde(default)]
     pub failed_reads: Vec<FailedRead>,
@@ -63,6 +67,7 @@ impl ConfigFacts {
             service_tags: Known::default(),
             client_subnet: Known::default(),
             client_virtual_network: Known::default(),
+            cluster: None,
             failed_reads: Vec::new(),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::audit::Audit;
+use super::cluster::ClusterConfig;
 use super::finding::{Finding, Stage};
 use super::hosts::HostGroup;
 use super::probe::EndpointRole;
@@ -40,6 +41,19 @@ pub struct Report {
     /// What an audit adds; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// The nodes that were asked about (`check --from aks`); absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<NodesReport>,
+}
+
+/// The nodes of a cluster, and how to look from one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodesReport {
+    /// The cluster.
+    pub cluster: ClusterConfig,
+    /// The `kubectl` command that looks from a node and brings its snapshot back.
+    pub probe_command: String,
 }
 
 /// What is the matter with a registry, as seen from the vantage.
@@ -210,7 +224,26 @@ impl Report {
             hosts,
             summary,
             audit: None,
+            nodes: None,
         }
+    }
+
+    /// Adds the findings of another look at the same registries that this one does not have, and counts anew.
+    pub fn add_findings(&mut self, other: Self) {
+        for registry in other.registries {
+            let Some(own) = self.registries.iter_mut().find(|own| own.name == registry.name) else { continue };
+            let fresh =
+                |finding: &Finding| !own.findings.iter().any(|o| o.code == finding.code && o.title == finding.title);
+            let found: Vec<Finding> = registry.findings.into_iter().filter(fresh).collect();
+            own.findings.extend(found);
+            own.findings.sort_by(|a, b| {
+                b.root_cause.cmp(&a.root_cause).then(b.severity.cmp(&a.severity)).then(a.code.cmp(&b.code))
+            });
+            if own.verdict == Verdict::Healthy || registry.verdict == Verdict::Blocked {
+                (own.verdict, own.summary) = (registry.verdict, registry.summary);
+            }
+        }
+        self.summary = Summary::of(&self.registries);
     }
 }
 

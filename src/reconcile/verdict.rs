@@ -5,9 +5,15 @@ use crate::facts::{EndpointRole, Evidence, Finding, Severity, Stage, Verdict};
 
 use super::case::Case;
 
-/// Codes that say, from the configuration alone, that nobody gets in.
-const SEALED: &[&str] =
-    &["firewall/nobody-allowed", "private-link/none-while-public-disabled", "vnet/disabled-with-public-access"];
+/// Codes that say, from the configuration alone, that nobody gets in, or that a cluster's nodes do not.
+const SEALED: &[&str] = &[
+    "auth/kubelet-cannot-pull",
+    "firewall/cluster-not-allowed",
+    "dns/cluster-zone-not-linked",
+    "firewall/nobody-allowed",
+    "private-link/none-while-public-disabled",
+    "vnet/disabled-with-public-access",
+];
 
 /// Codes that say that the client cannot pull although every endpoint answers.
 const CANNOT_PULL: &[&str] = &[

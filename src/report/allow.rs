@@ -162,17 +162,27 @@ impl AllowList {
     fn nsg(&self) -> serde_json::Value {
         let by_storage = self.data_endpoints.iter().any(|e| e.endpoint.starts_with("*."));
         let tags = ["AzureContainerRegistry", "AzureActiveDirectory", "AzureResourceManager"];
-        let rules: Vec<serde_json::Value> = tags
-            .into_iter()
-            .chain(by_storage.then_some("Storage"))
-            .zip(200_u16..)
-            .map(|(tag, priority)| {
-                json!({ "name": format!("Allow{tag}"), "properties": {
-                    "priority": priority, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
-                    "sourceAddressPrefix": "VirtualNetwork", "sourcePortRange": "*",
-                    "destinationAddressPrefix": tag, "destinationPortRange": self.port.to_string() } })
-            })
-            .collect();
+        let rule = |name: String, priority: u16, to: serde_json::Value| {
+            let mut properties = json!({
+                "priority": priority, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+                "sourceAddressPrefix": "VirtualNetwork", "sourcePortRange": "*",
+                "destinationPortRange": self.port.to_string() });
+            let member = if to.is_array() { "destinationAddressPrefixes" } else { "destinationAddressPrefix" };
+            if let Some(members) = properties.as_object_mut() {
+                members.insert(member.to_owned(), to);
+            }
+            json!({ "name": name, "properties": properties })
+        };
+        let tags = tags.into_iter().chain(by_storage.then_some("Storage"));
+        let mut rules: Vec<serde_json::Value> =
+            tags.zip(200_u16..).map(|(tag, priority)| rule(format!("Allow{tag}"), priority, json!(tag))).collect();
+        // No service tag covers a private endpoint.
+        let mut private: Vec<String> = self.private_addresses.iter().map(|p| p.address.to_string()).collect();
+        private.sort_unstable();
+        private.dedup();
+        if !private.is_empty() {
+            rules.push(rule(format!("AllowPrivateEndpointOf-{}", self.name), 210, json!(private)));
+        }
         json!(rules)
     }
 

@@ -21,9 +21,15 @@ pub fn nodes(report: &Report, style: &Style) -> String {
         paragraph(&mut out, style, &first, &" ".repeat(21), &value);
     }
     line(&mut out, "");
-    line(&mut out, "This is what the configuration says. To look from a node, then join both (IMAGE: this program's image):");
+    line(
+        &mut out,
+        "This is what the configuration says. To look from a node, then join both (IMAGE: this program's image):",
+    );
     line(&mut out, &format!("  {}", sanitise(probe_command)));
-    line(&mut out, "  acr-doctor reconcile --config CONFIG --probe node.probe.json    (CONFIG: what check --save wrote)");
+    line(
+        &mut out,
+        "  acr-doctor reconcile --config CONFIG --probe node.probe.json    (CONFIG: what check --save wrote)",
+    );
     out
 }
 

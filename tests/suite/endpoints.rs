@@ -49,3 +49,89 @@ fn the_json_has_the_members_of_show_endpoints() {
     let hosts = collection["rules"][0]["targetFqdns"].as_array().unwrap();
     assert!(hosts.contains(&"login.microsoftonline.com".into()) && hosts.contains(&json["loginServer"]));
 }
+
+/// Members that Azure's REST reference gives to what `az` and templates take; no other may stand there.
+fn has_only(value: &serde_json::Value, members: &[&str]) {
+    let own: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    let foreign: Vec<&&str> = own.iter().filter(|name| !members.contains(name)).collect();
+    assert!(foreign.is_empty(), "{foreign:?} in {value}");
+}
+
+/// FirewallPolicyFilterRuleCollection and ApplicationRule (Microsoft.Network/firewallPolicies/ruleCollectionGroups).
+#[test]
+fn the_azure_firewall_collection_has_the_shape_of_azures() {
+    for world in ["private-link-geo", "public-allow"] {
+        let collection: serde_json::Value =
+            serde_json::from_str(&list(world).rules(RuleFormat::AzureFirewall)).unwrap();
+        has_only(&collection, &["ruleCollectionType", "name", "priority", "action", "rules"]);
+        assert_eq!(collection["ruleCollectionType"], "FirewallPolicyFilterRuleCollection");
+        assert_eq!(collection["action"], serde_json::json!({ "type": "Allow" }));
+        assert!((100..=65000).contains(&collection["priority"].as_u64().unwrap()));
+        for rule in collection["rules"].as_array().unwrap() {
+            has_only(rule, &["ruleType", "name", "protocols", "sourceAddresses", "targetFqdns"]);
+            assert_eq!(rule["ruleType"], "ApplicationRule");
+            assert_eq!(rule["protocols"], serde_json::json!([{ "protocolType": "Https", "port": 443 }]));
+            for host in rule["targetFqdns"].as_array().unwrap() {
+                let host = host.as_str().unwrap();
+                assert!(host.trim_start_matches("*.").parse::<acr_doctor::facts::Fqdn>().is_ok(), "{host}");
+            }
+        }
+    }
+}
+
+/// SecurityRule (Microsoft.Network/networkSecurityGroups/securityRules).
+#[test]
+fn the_security_rules_have_the_shape_of_azures() {
+    let rules: serde_json::Value = serde_json::from_str(&list("private-link-geo").rules(RuleFormat::Nsg)).unwrap();
+    let rules = rules.as_array().unwrap();
+    let mut priorities = std::collections::BTreeSet::new();
+    for rule in rules {
+        has_only(rule, &["name", "properties"]);
+        assert!(rule["name"].as_str().unwrap().bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        let properties = &rule["properties"];
+        assert!(priorities.insert(properties["priority"].as_u64().unwrap()), "two rules of one priority");
+        assert_eq!((&properties["direction"], &properties["access"]), (&"Outbound".into(), &"Allow".into()));
+        let one = properties["destinationAddressPrefix"].is_string();
+        assert_ne!(one, properties["destinationAddressPrefixes"].is_array(), "{properties}");
+    }
+    assert!(priorities.iter().all(|priority| (100..=4096).contains(priority)));
+    let private = rules.last().unwrap()["properties"]["destinationAddressPrefixes"].as_array().unwrap();
+    assert!(private.contains(&"10.1.2.4".into()), "no tag covers the private endpoint: {private:?}");
+}
+
+/// What NO_PROXY is set to must keep every endpoint off the proxy, as this program and its like read it.
+#[test]
+fn no_proxy_covers_every_endpoint() {
+    let list = list("private-link-geo");
+    let value = list.rules(RuleFormat::NoProxy);
+    assert!(!value.trim_end().contains(char::is_whitespace) && value.ends_with('\n'));
+    let entries: Vec<&str> = value.trim_end().split(',').collect();
+    assert!(entries.contains(&list.login_server.as_str()));
+    let hosts = list.data_endpoints.iter().chain(&list.regional_endpoints).map(|e| e.endpoint.as_str());
+    for host in hosts.chain([list.login_server.as_str()]) {
+        let covered = entries.iter().any(|entry| acr_doctor::probe::proxy::covers(entry, host, 443));
+        assert!(covered, "{host} would go through the proxy: {value}");
+    }
+}
+
+/// `squid -k parse` is the judge, where squid is installed; the build machine has it.
+#[test]
+fn squid_takes_the_lines() {
+    let Some(squid) =
+        ["/usr/sbin/squid", "/usr/bin/squid"].into_iter().find(|path| std::path::Path::new(path).exists())
+    else {
+        assert!(std::env::var_os("CI").is_none(), "the build machine has no squid");
+        return;
+    };
+    let parses = |name: &str, lines: &str| {
+        let file = crate::doctor::scratch("squid").join(name);
+        std::fs::write(&file, format!("http_port 3128\n{lines}")).unwrap();
+        let ran = std::process::Command::new(squid).args(["-k", "parse", "-f"]).arg(&file).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        ran.status.success() && !said.contains("WARNING") && !said.contains("ERROR")
+    };
+    for world in ["private-link-geo", "public-allow"] {
+        assert!(parses(world, &list(world).rules(RuleFormat::Squid)), "{world}");
+    }
+    assert!(!parses("wrong", "http_access allow CONNECT acr_nowhere\n"), "the judge lets everything pass");
+}

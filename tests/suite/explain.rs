@@ -183,10 +183,10 @@ fn the_documented_symptoms_lead_where_the_document_says() {
             likeliest.push(codes(&explanation)[0].to_owned());
             let worlds = worlds_of(symptom, &scenarios);
             assert!(!worlds.is_empty(), "{symptom} is seen in no world of the laboratory");
-            let links = worlds.iter().map(|world| format!("[{world}](../tests/scenarios/{world}.toml)"));
-            let links: Vec<String> = links.collect();
-            let codes: Vec<String> = codes(&explanation).iter().map(|code| format!("`{code}`")).collect();
-            format!("| {symptom} | {causes} | {} | {} |", codes.join(", "), links.join(", "))
+            let worlds: Vec<String> = worlds.iter().map(|world| format!("`{world}`")).collect();
+            let page = |code: &&str| format!("[{code}](findings/{code}.md)");
+            let codes: Vec<String> = codes(&explanation).iter().map(page).collect();
+            format!("| {symptom} | {causes} | {} | {} |", codes.join(", "), worlds.join(", "))
         })
         .collect();
     assert_eq!(likeliest, LIKELIEST);

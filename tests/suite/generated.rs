@@ -107,21 +107,3 @@ fn the_readme_shows_the_report_that_its_command_prints() {
     let report = run_example("subnet-rule-missing", &[]).stdout;
     golden::check("README.md", &[&readme[..begin], &report, &readme[end..]].concat());
 }
-
-#[test]
-fn links_in_the_documentation_lead_somewhere() {
-    for page in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/README.md",
-        "docs/az-extension.md",
-        "docs/exit-codes.md",
-        "docs/requests.md",
-    ] {
-        let text = fs::read_to_string(root().join(page)).unwrap();
-        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
-            let target = root().join(page).parent().unwrap().join(link);
-            assert!(link.starts_with("http") || target.exists(), "{page} links to {link}, which is not there");
-        }
-    }
-}

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use url::Url;
 
 use crate::facts::image::ImageReference;
@@ -119,13 +119,34 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Whose way to the registry is judged, instead of this machine's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Origin {
+    /// The nodes of an AKS cluster.
+    Aks,
+}
+
 /// `check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  acr-doctor check -n contosoapps --image hello:1")]
+#[command(
+    after_help = "With --from aks nothing is probed from here: the configuration says whether the cluster's nodes may \
+    pull, and a kubectl command looks from one of them. That needs Microsoft.ContainerService/managedClusters/read and \
+    Microsoft.Authorization/roleAssignments/read besides the rights of `permissions`.\n\nExamples:\n  acr-doctor check -n contosoapps --image hello:1\n  \
+    acr-doctor check -n contosoapps --from aks -g apps -c prod --save contoso.config.json"
+)]
 pub struct CheckArguments {
     /// The registry.
     #[command(flatten)]
     pub registry: RegistryArguments,
+    /// Judge the way of these clients instead of this machine's; --resource-group is then the cluster's.
+    #[arg(long, value_enum, value_name = "KIND", requires = "cluster", conflicts_with_all = ["subnet", "vnet", "egress_ip", "image", "no_sign_in"])]
+    pub from: Option<Origin>,
+    /// The AKS cluster whose nodes are to pull.
+    #[arg(long, short = 'c', value_name = "CLUSTER", requires = "from")]
+    pub cluster: Option<String>,
+    /// This program's image, in the kubectl command that looks from a node.
+    #[arg(long, value_name = "IMAGE", requires = "from")]
+    pub probe_image: Option<String>,
     /// The client.
     #[command(flatten)]
     pub vantage: VantageArguments,
@@ -135,7 +156,8 @@ pub struct CheckArguments {
     /// Do not sign in to Azure: look from here only.
     #[arg(long)]
     pub no_sign_in: bool,
-    /// Save both halves: FILE.config.json and FILE.probe.json, or config.json and probe.json in a directory.
+    /// Save both halves: FILE.config.json and FILE.probe.json, or config.json and probe.json in a directory. With --from:
+    /// the configuration, in FILE.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// When findings are a failure.

@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::facts::Severity;
 
 pub use commands::{
-    CheckArguments, ConfigArguments, ProbeArguments, ProxyUrl, ReconcileArguments, RegistryArguments, VantageArguments,
+    CheckArguments, ConfigArguments, Origin, ProbeArguments, ProxyUrl, ReconcileArguments, RegistryArguments,
+    VantageArguments,
 };
 
 /// Says why an Azure container registry cannot be reached from here.
@@ -54,8 +55,8 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page (roff): `acr-doctor man | man -l -`.
-    Man,
+    /// Print a manual page (roff): `acr-doctor man check | man -l -`.
+    Man(super::shell::ManualArguments),
 }
 
 /// What every command takes, as the Azure CLI has it.

@@ -92,7 +92,13 @@ impl Defaults {
         let mut filling = Filling { settings: self, taken: Taken::default() };
         filling.global(&mut arguments.global);
         match &mut arguments.command {
-            Command::Check(check) => filling.registry(&mut check.registry),
+            Command::Check(check) => {
+                if check.from.is_some() {
+                    // The cluster's, as `az aks` has it.
+                    filling.text(&mut check.registry.resource_group, "--resource-group", "group");
+                }
+                filling.registry(&mut check.registry);
+            }
             Command::CheckHealth(health) => filling.registry(&mut health.registry),
             Command::Config(config) if config.from.is_empty() => {
                 if config.registry.subscription.is_none() {
@@ -123,7 +129,7 @@ impl Defaults {
             | Command::Explain(_)
             | Command::Permissions(_)
             | Command::Completions { .. }
-            | Command::Man => {}
+            | Command::Man(_) => {}
         }
         filling.taken
     }

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use crate::facts::cluster::{ClusterConfig, RoleAssignment};
 use crate::facts::finding::Change;
+use crate::facts::network::{PrivateEndpoint, Subnet};
+use crate::facts::registry::ConnectionStatus;
 use crate::facts::report::ExpectedPath;
 use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
@@ -80,21 +82,30 @@ fn kubelet_cannot_pull(case: &Case<'_>) -> Vec<Draft> {
     if roles.iter().any(|role| is(role, counted)) {
         return Vec::new();
     }
-    let own: Vec<&RoleAssignment> = roles.iter().filter(|role| !is(role, &PULL) && !is(role, &REPOSITORY_PULL)).collect();
+    let own: Vec<&RoleAssignment> =
+        roles.iter().filter(|role| !is(role, &PULL) && !is(role, &REPOSITORY_PULL)).collect();
     let legacy = roles.iter().any(|role| is(role, &PULL));
     let name = if by_repository { "Container Registry Repository Reader" } else { "AcrPull" };
     let detail = if legacy {
-        format!("{} uses repository permissions, where AcrPull does not count: only the repository roles do.", registry.name)
+        format!(
+            "{} uses repository permissions, where AcrPull does not count: only the repository roles do.",
+            registry.name
+        )
     } else {
         format!("None of the {} role assignments at {} or above it lets the identity pull.", roles.len(), registry.name)
     };
     let role = counted.first().copied().unwrap_or_default();
-    let draft = Draft::new(format!("The kubelets of '{}' may not pull from {}", cluster.id.name(), registry.name), detail)
-        .seen([
-            evidence::config(&cluster.id, "/properties/identityProfile/kubeletidentity", identity.object_id.as_str()),
-            evidence::registry(registry, "roleAssignments", evidence::list(roles.iter().map(|role| &role.role))),
-        ])
-        .mend([assign(registry, name, role, &identity.object_id)]);
+    let draft =
+        Draft::new(format!("The kubelets of '{}' may not pull from {}", cluster.id.name(), registry.name), detail)
+            .seen([
+                evidence::config(
+                    &cluster.id,
+                    "/properties/identityProfile/kubeletidentity",
+                    identity.object_id.as_str(),
+                ),
+                evidence::registry(registry, "roleAssignments", evidence::list(roles.iter().map(|role| &role.role))),
+            ])
+            .mend([assign(registry, name, role, &identity.object_id)]);
     vec![if own.is_empty() { draft } else { draft.possible([format!("what the {} other role(s) allow", own.len())]) }]
 }
 
@@ -165,41 +176,79 @@ fn cluster_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     let Some((cluster, registry)) = both(case) else {
         return Vec::new();
     };
-    let known = cluster.egress_addresses.known().cloned().unwrap_or_default();
-    let addresses: Vec<Option<IpAddr>> =
-        if known.is_empty() { vec![None] } else { known.into_iter().map(Some).collect() };
     let mut drafts = Vec::new();
     for subnet in cluster.node_subnets() {
-        let refused: Vec<(Option<IpAddr>, String)> = addresses
-            .iter()
-            .filter_map(|address| {
-                let promised = expect(&as_nodes(case, subnet, *address), &registry.login_server, None);
-                (promised.path == ExpectedPath::Blocked).then_some((*address, promised.because))
-            })
-            .collect();
+        let refused = refused(case, cluster, registry, subnet);
         let Some((_, because)) = refused.first() else { continue };
         let seen: Vec<IpAddr> = refused.iter().filter_map(|(address, _)| *address).collect();
-        let fixes: Vec<Fix> = if case.public_access_disabled() {
-            vec![Fix::advice(format!("Make a private endpoint of {} in the network of '{}'", registry.name, subnet.name()))]
-        } else if case.subnet(subnet).is_some_and(|s| s.has_registry_service_endpoint()) {
-            vec![command::add_subnet_rule(registry, subnet)]
+        let (name, place) = (cluster.id.name(), subnet.name());
+        let draft = Draft::new(
+            format!("{} lets no node of '{name}' in the subnet '{place}' in", registry.name),
+            format!("From there, {because}."),
+        )
+        .about([&registry.login_server])
+        .seen([
+            evidence::vantage(format!("subnet {subnet}")),
+            evidence::config(&cluster.id, "/properties/networkProfile", evidence::list(&seen)),
+        ])
+        .mend(ways_in(case, registry, subnet, &seen));
+        drafts.push(if private_ways_known(case, registry, subnet) {
+            draft
         } else {
-            seen.iter().map(|address| command::add_ip_rule(registry, &address.to_string())).collect()
-        };
-        drafts.push(
-            Draft::new(
-                format!("{} lets no node of '{}' in the subnet '{}' in", registry.name, cluster.id.name(), subnet.name()),
-                format!("From there, {because}."),
-            )
-            .about([&registry.login_server])
-            .seen([
-                evidence::vantage(format!("subnet {subnet}")),
-                evidence::config(&cluster.id, "/properties/networkProfile", evidence::list(seen)),
-            ])
-            .mend(fixes),
-        );
+            draft.possible(["whether a private endpoint is within reach".to_owned()])
+        });
     }
     drafts
+}
+
+/// The addresses with which a subnet's nodes are refused, each with the clause that decides.
+fn refused(
+    case: &Case<'_>,
+    cluster: &ClusterConfig,
+    registry: &RegistryConfig,
+    subnet: &ResourceId,
+) -> Vec<(Option<IpAddr>, String)> {
+    let known = cluster.egress_addresses.known().map_or(&[][..], Vec::as_slice);
+    let addresses: Vec<Option<IpAddr>> =
+        if known.is_empty() { vec![None] } else { known.iter().copied().map(Some).collect() };
+    let mut refused = Vec::new();
+    for address in addresses {
+        let promised = expect(&as_nodes(case, subnet, address), &registry.login_server, None);
+        match promised.path {
+            ExpectedPath::Blocked => refused.push((address, promised.because)),
+            ExpectedPath::Unknown => {
+                let fact = format!("whether nodes in the subnet '{}' are let in", subnet.name());
+                case.note_unknown(&fact, &promised.because, None);
+            }
+            ExpectedPath::PrivateLink | ExpectedPath::ServiceEndpoint | ExpectedPath::PublicAllowed => {}
+        }
+    }
+    refused
+}
+
+/// The narrowest way in for a subnet's nodes.
+fn ways_in(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId, seen: &[IpAddr]) -> Vec<Fix> {
+    if case.public_access_disabled() {
+        let name = subnet.virtual_network().map_or_else(String::new, |network| network.name().to_owned());
+        return vec![Fix::advice(format!("Make a private endpoint of {} in the network '{name}'", registry.name))];
+    }
+    if case.subnet(subnet).is_some_and(Subnet::has_registry_service_endpoint) {
+        return vec![command::add_subnet_rule(registry, subnet)];
+    }
+    seen.iter().map(|address| command::add_ip_rule(registry, &address.to_string())).collect()
+}
+
+/// Whether it is known that no private endpoint serves a subnet: all are known, and which networks reach them.
+fn private_ways_known(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId) -> bool {
+    let place = Place::in_subnet(subnet);
+    let Some(connections) = case.know("privateEndpointConnections", &registry.private_endpoint_connections) else {
+        return false;
+    };
+    connections.iter().filter(|connection| connection.status == ConnectionStatus::Approved).all(|connection| {
+        let Some(endpoint) = case.know("a private endpoint", &connection.private_endpoint) else { return false };
+        let network = endpoint.as_ref().and_then(PrivateEndpoint::virtual_network);
+        network.is_none_or(|network| place.reaches(case.config, &network).is_some())
+    })
 }
 
 declare_finding! {
@@ -237,7 +286,8 @@ fn cluster_zone_not_linked(case: &Case<'_>) -> Vec<Draft> {
         if nodes.usable().is_empty() {
             continue;
         }
-        let links: Vec<&str> = zone.links.known().into_iter().flatten().map(|link| link.virtual_network.name()).collect();
+        let links: Vec<&str> =
+            zone.links.known().into_iter().flatten().map(|link| link.virtual_network.name()).collect();
         let shown: Vec<String> = record.addresses.iter().map(ToString::to_string).collect();
         let draft = Draft::new(
             format!("The private DNS zone {} is not linked to the cluster's network '{}'", zone.name, network.name()),

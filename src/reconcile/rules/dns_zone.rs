@@ -43,7 +43,7 @@ declare_finding! {
 
 /// The network whose links decide about the client's names: its own, or the one that its custom DNS server is in.
 /// `None`: the server is in no network that could be read, so links are beside the point.
-fn resolving_network(case: &Case<'_>) -> Option<ResourceId> {
+pub(super) fn resolving_network(case: &Case<'_>) -> Option<ResourceId> {
     let own = case.place.network.clone()?;
     let servers = case.network(&own).map_or(&[][..], |n| n.dns_servers.as_slice());
     let azure = |ip: &std::net::IpAddr| ip.to_string() == "168.63.129.16";
@@ -57,7 +57,11 @@ fn resolving_network(case: &Case<'_>) -> Option<ResourceId> {
 }
 
 /// A zone that has a host's record at an approved private endpoint's address, without a link to a network.
-fn unlinked<'a>(case: &Case<'a>, host: &Fqdn, network: &ResourceId) -> Option<(&'a PrivateDnsZone, &'a RecordSet)> {
+pub(super) fn unlinked<'a>(
+    case: &Case<'a>,
+    host: &Fqdn,
+    network: &ResourceId,
+) -> Option<(&'a PrivateDnsZone, &'a RecordSet)> {
     let zones = case.zones_for(host);
     let linked =
         |zone: &PrivateDnsZone| zone.links.known().is_none_or(|l| l.iter().any(|l| l.virtual_network == *network));

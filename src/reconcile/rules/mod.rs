@@ -6,6 +6,7 @@ mod access_scope;
 mod auth;
 mod auth_identity;
 mod client;
+mod cluster;
 mod dns;
 mod dns_address;
 mod dns_local;
@@ -73,6 +74,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         endpoint::RULES,
         endpoint_regions::RULES,
         client::RULES,
+        cluster::RULES,
     ]
     .into_iter()
     .flatten()

@@ -231,7 +231,10 @@ fn list(world: &World, request: &Request, path: &str, version: &str) -> Response
     } else {
         world.documents.children(path)
     };
-    page(world, request, &found.into_iter().map(|d| shown(world, d, version)).collect::<Vec<_>>())
+    let filter = request.parameter("$filter").unwrap_or_default();
+    let principal = filter.split("assignedTo('").nth(1).and_then(|rest| rest.split('\'').next());
+    let found = found.into_iter().filter(|d| principal.is_none_or(|p| text(d, "/properties/principalId") == p));
+    page(world, request, &found.map(|d| shown(world, d, version)).collect::<Vec<_>>())
 }
 
 /// Locks, policy assignments and settings at a scope; a list of assignments shows inherited ones too.
@@ -241,7 +244,10 @@ fn extensions<'a>(world: &'a World, scope: &str, rest: &str) -> Vec<&'a Value> {
     let concerns = |id: &str| {
         let at = id.find(&kind).and_then(|at| id.get(..at));
         at.is_some_and(|at| {
-            at == scope || at.starts_with(&format!("{scope}/")) || (kind.contains("policy") && scope.starts_with(at))
+            let inherited = kind.contains("policy") || kind.contains("roleassignments");
+            at == scope
+                || (at.starts_with(&format!("{scope}/")) && !kind.contains("roleassignments"))
+                || (inherited && scope.starts_with(at))
         })
     };
     world.documents.all().filter(|(id, _)| concerns(id)).map(|(_, d)| d).collect()

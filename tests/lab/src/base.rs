@@ -312,6 +312,7 @@ fn surroundings(all: &mut Documents) {
             "lab": { "logins": [{ "address": "203.0.113.50", "identity": "shop", "operation": "Login", "result": "200",
                 "region": "eastus", "agent": "docker/27.0", "count": 41 }] } }),
     );
+    cluster(all);
     let tag = |name: &str, region: &str, prefix: &str| {
         json!({ "name": name, "id": name, "properties": {
         "changeNumber": "63", "region": region, "systemService": name.split('.').next(), "addressPrefixes": [prefix] } })
@@ -321,4 +322,35 @@ fn surroundings(all: &mut Documents) {
             tag("AzureContainerRegistry", "", "198.51.100.0/24"), tag("AzureContainerRegistry.EastUS", "eastus", "198.51.100.0/24"),
             tag("Storage", "", "198.51.100.0/24"), tag("AzureActiveDirectory", "", "192.0.2.10/32"),
             tag("AzureResourceManager", "", "192.0.2.20/32")] }));
+}
+
+/// The object id of the kubelet identity of the cluster `prod`.
+const KUBELET: &str = "55555555-5555-5555-5555-555555555555";
+
+/// An AKS cluster in the client's subnet, which may pull.
+fn cluster(all: &mut Documents) {
+    let address = network_id("publicIPAddresses/aks-outbound");
+    all.put(
+        &address,
+        json!({ "location": "eastus", "properties": { "provisioningState": "Succeeded", "ipAddress": "203.0.113.50" } }),
+    );
+    let pool = |name: &str| json!({ "name": name, "count": 3, "osType": "Linux", "vnetSubnetID": client_subnet() });
+    all.put(
+        &format!(
+            "/subscriptions/{SUBSCRIPTION}/resourceGroups/net/providers/Microsoft.ContainerService/managedClusters/prod"
+        ),
+        json!({ "location": "eastus", "properties": {
+            "provisioningState": "Succeeded", "nodeResourceGroup": "MC_net_prod_eastus",
+            "agentPoolProfiles": [pool("system"), pool("user")],
+            "identityProfile": { "kubeletidentity": { "objectId": KUBELET, "clientId": "66666666-6666-6666-6666-666666666666" } },
+            "networkProfile": { "networkPlugin": "azure", "outboundType": "loadBalancer",
+                "loadBalancerProfile": { "effectiveOutboundIPs": [{ "id": address }] } } } }),
+    );
+    let definition = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
+    all.put(
+        &format!("{}/providers/Microsoft.Authorization/roleAssignments/aks-acrpull", registry_id()),
+        json!({ "properties": {
+            "principalId": KUBELET, "principalType": "ServicePrincipal", "scope": registry_id(),
+            "roleDefinitionId": format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{definition}") } }),
+    );
 }

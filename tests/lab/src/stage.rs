@@ -270,7 +270,8 @@ fn command_line(world: &World, scenario: &Scenario, order: &Order) -> Vec<String
         (Some(args), _) | (None, Some(args)) => line.extend(args.iter().cloned()),
         (None, None) => line.extend(words("check -n myreg -o json")),
     }
-    if world.in_subnet && line.get(1).is_some_and(|c| c == "check" || c == "probe") {
+    let elsewhere = line.iter().any(|word| word == "--from");
+    if world.in_subnet && !elsewhere && line.get(1).is_some_and(|c| c == "check" || c == "probe") {
         line.extend(["--subnet".to_owned(), base::client_subnet()]);
     }
     line.extend(scenario.run.extra.iter().cloned());
