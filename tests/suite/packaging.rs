@@ -65,7 +65,8 @@ fn sums() -> String {
         ["aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-apple-darwin"];
     let archives = targets.iter().map(|target| format!("acr-doctor-1.2.3-{target}.tar.gz"));
     let archives = archives.chain(["acr-doctor-1.2.3-x86_64-pc-windows-msvc.zip".to_owned()]);
-    archives.enumerate().map(|(index, name)| format!("{}  {name}\n", format!("{index:x}a").repeat(32))).collect()
+    let lines = archives.enumerate().map(|(index, name)| format!("{}  {name}", format!("{index:x}a").repeat(32)));
+    lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 fn manifests(directory: &Path, version: &str, sums: &str) -> Output {

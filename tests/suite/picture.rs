@@ -7,9 +7,9 @@ use crate::golden;
 
 /// Columns of the picture; longer lines (commands to paste) end with an ellipsis.
 const COLUMNS: usize = 104;
-/// Pixels of a column and of a line, and the frame.
-const CELL: (f64, f64) = (8.4, 19.0);
-const MARGIN: f64 = 18.0;
+/// A column and a line of 14 pixels' type, and the frame, in tenths of a pixel.
+const CELL: (usize, usize) = (84, 190);
+const MARGIN: usize = 180;
 
 /// One look of a piece of text (SGR, ECMA-48).
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -74,25 +74,25 @@ fn escaped(text: &str) -> String {
 fn drawn(command: &str, output: &str) -> String {
     let lines: Vec<&str> = std::iter::once(command).chain(output.trim_end().lines()).collect();
     let (column, row) = CELL;
-    let width = COLUMNS as f64 * column + 2.0 * MARGIN;
-    let height = lines.len() as f64 * row + 2.0 * MARGIN;
+    let width = COLUMNS * column + 2 * MARGIN;
+    let height = lines.len() * row + 2 * MARGIN;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
          aria-label=\"A report of acr-doctor in a terminal\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#0d1117\"/>\n\
-         <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
+         <rect width=\"100%\" height=\"100%\" rx=\"80\" fill=\"#0d1117\"/>\n\
+         <g font-family=\"ui-monospace, SFMono-Regular, Menlo, Consolas, monospace\" font-size=\"140\" xml:space=\"preserve\">\n"
     );
     for (index, line) in lines.iter().enumerate() {
-        let y = MARGIN + (index as f64 + 0.75) * row;
+        let y = MARGIN + index * row + 3 * row / 4;
         let mut at = 0;
         for (look, text) in pieces(line) {
-            let x = MARGIN + at as f64 * column;
+            let x = MARGIN + at * column;
             let wide = text.chars().count();
             // The browser's font may be wider or narrower: each piece is fitted to its columns.
-            let length = wide as f64 * column;
+            let length = wide * column;
             writeln!(
                 svg,
-                "<text x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{length:.1}\" {}>{}</text>",
+                "<text x=\"{x}\" y=\"{y}\" textLength=\"{length}\" {}>{}</text>",
                 look.attributes(),
                 escaped(&text)
             )
@@ -108,7 +108,8 @@ fn the_readmes_picture_is_current() {
     let arguments = example("subnet-rule-missing");
     let mut command = doctor(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     let ran = finish(command.envs([("CLICOLOR_FORCE", "1"), ("LANG", "C.UTF-8")]));
-    let picture = drawn("\u{1b}[2m$ acr-doctor check -n contosoapps\u{1b}[0m", &ran.stdout);
+    let picture =
+        drawn("\u{1b}[2m$ acr-doctor reconcile --config config.json --probe probe.json\u{1b}[0m", &ran.stdout);
     golden::check("docs/report.svg", &picture);
     let readme = std::fs::read_to_string(golden::path("README.md")).unwrap();
     assert!(readme.contains("](docs/report.svg)"), "README shows the picture");
