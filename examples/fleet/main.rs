@@ -18,6 +18,7 @@
 mod server;
 mod world;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ fn main() {
     let (registries, subscriptions, latency) = (number(0, 10_000), number(1, 100), number(2, 100));
     let mode = Mode::named(own.get(3).map_or("graph", String::as_str));
     let world = Arc::new(World::new(registries, subscriptions, mode, number(4, 0)));
-    let server = server::start(Arc::clone(&world), Duration::from_millis(latency as u64));
+    let server = server::start(Arc::clone(&world), Duration::from_millis(latency as u64), usize::MAX);
     let home = std::env::temp_dir().join(format!("acr-doctor-fleet-{}", std::process::id()));
     std::fs::create_dir_all(&home).expect("a temporary directory");
     let cloud = home.join("cloud.json");
@@ -68,9 +69,18 @@ fn main() {
         println!("  {}", line.chars().take(150).collect::<String>());
     }
     println!("{registries} registries in {subscriptions} subscriptions, latency {latency} ms, {mode:?}: {code}");
-    println!("requests: {}", server.requests());
+    let requests = server.requests();
+    let parts: Vec<String> = requests.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    println!("requests: {} ({})", server.served(), parts.join(", "));
     println!("answered 429, 503 or cut off: {}", server.faults());
     println!("greatest memory: {memory}");
-    println!("time: {:.2} s; output: {} bytes, sum {:016x}", took.as_secs_f64(), out.len(), world::sum(&out));
+    println!("time: {:.2} s; output: {} bytes, sum {:016x}", took.as_secs_f64(), out.len(), sum(&out));
     std::fs::remove_dir_all(&home).expect("the temporary directory");
+}
+
+/// A sum by which two outputs are compared.
+fn sum(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -23,7 +23,8 @@ pub(crate) struct Server {
     counts: Arc<Counts>,
 }
 
-pub(crate) fn start(world: Arc<World>, latency: Duration) -> Server {
+/// Answers each request after the latency; from the request of this number on nothing is answered any more.
+pub(crate) fn start(world: Arc<World>, latency: Duration, silent_from: usize) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let counts: Arc<Counts> = Arc::default();
@@ -31,7 +32,7 @@ pub(crate) fn start(world: Arc<World>, latency: Duration) -> Server {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let (world, counts) = (Arc::clone(&world), Arc::clone(&shared));
-            std::thread::spawn(move || serve(stream, &world, latency, &counts));
+            std::thread::spawn(move || serve(stream, &world, latency, silent_from, &counts));
         }
     });
     Server { address, counts }
@@ -50,11 +51,14 @@ impl Server {
         format!("http://{}/identity", self.address)
     }
 
-    pub(crate) fn requests(&self) -> String {
-        let requests = self.counts.requests.lock().expect("nobody panicked");
-        let total: usize = requests.values().sum();
-        let parts: Vec<String> = requests.iter().map(|(what, count)| format!("{count} {what}")).collect();
-        format!("{total} ({})", parts.join(", "))
+    /// How often each kind of thing was asked for.
+    pub(crate) fn requests(&self) -> BTreeMap<String, usize> {
+        self.counts.requests.lock().expect("nobody panicked").clone()
+    }
+
+    /// Requests that came, answered or not.
+    pub(crate) fn served(&self) -> usize {
+        self.counts.served.load(Ordering::SeqCst)
     }
 
     pub(crate) fn faults(&self) -> usize {
@@ -62,7 +66,7 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, world: &World, latency: Duration, counts: &Counts) -> Option<()> {
+fn serve(stream: TcpStream, world: &World, latency: Duration, silent_from: usize, counts: &Counts) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -95,6 +99,10 @@ fn serve(stream: TcpStream, world: &World, latency: Duration, counts: &Counts) -
         let (what, status, answer) = world.answer(path, &serde_json::from_slice(&body).unwrap_or(Value::Null));
         *counts.requests.lock().expect("nobody panicked").entry(what.to_owned()).or_default() += 1;
         let served = counts.served.fetch_add(1, Ordering::SeqCst);
+        if served >= silent_from {
+            // The other side goes away at some time.
+            return reader.read(&mut [0]).ok().map(drop);
+        }
         if world.is_faulty(served) {
             let kind = counts.faults.fetch_add(1, Ordering::SeqCst) % 3;
             match kind {

@@ -1,8 +1,6 @@
 //! A fleet: of ten registries four are open, two have IP rules, two a private endpoint and a replica, one is sealed,
 //! one is Basic. Where rows hide subnet rules, one registry in every tenth subscription has nothing but a subnet rule.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +27,8 @@ impl Mode {
 pub(crate) struct World {
     mode: Mode,
     faults: usize,
+    /// The most rows of a page of Resource Graph.
+    pub(crate) most_rows: usize,
     subscriptions: Vec<String>,
     registries: Vec<Value>,
     below: Vec<Value>,
@@ -46,6 +46,7 @@ impl World {
         let mut world = Self {
             mode,
             faults,
+            most_rows: 1000,
             registries: Vec::new(),
             below: Vec::new(),
             endpoints: Vec::new(),
@@ -174,7 +175,11 @@ impl World {
         } else {
             &shown
         };
-        let top = body["options"]["$top"].as_u64().and_then(|top| usize::try_from(top).ok()).unwrap_or(100);
+        let top = body["options"]["$top"]
+            .as_u64()
+            .and_then(|top| usize::try_from(top).ok())
+            .unwrap_or(100)
+            .min(self.most_rows);
         let from: usize = body["options"]["$skipToken"].as_str().and_then(|t| t.parse().ok()).unwrap_or(0);
         let page: Vec<&Value> = rows.iter().skip(from).take(top).collect();
         let mut answer =
@@ -209,11 +214,4 @@ fn with_subnet_rules(row: &Value) -> Value {
         set["virtualNetworkRules"] = rules;
     }
     document
-}
-
-/// A sum by which two outputs are compared.
-pub(crate) fn sum(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }

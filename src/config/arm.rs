@@ -303,7 +303,7 @@ impl Arm {
             self.0.traffic.sent();
             let response = request.send().await.map_err(|e| broken(resource, e))?;
             let status = response.status().as_u16();
-            let quota = self.0.traffic.note_quota(response.headers());
+            let quota = self.0.traffic.note_quota(response.headers(), Instant::now());
             let wait = retry_after(response.headers()).or(quota);
             let bytes = bounded_body(response, limit).await.map_err(|failure| match failure {
                 BodyFailure::TooLarge => {

@@ -16,6 +16,8 @@ mod examples;
 mod explain;
 mod findings;
 mod fixtures;
+#[path = "../../examples/fleet/server.rs"]
+mod fleet_server;
 mod generated;
 mod golden;
 mod hosts;
@@ -28,5 +30,8 @@ mod report;
 mod rule_pages;
 mod secrets;
 mod snapshots;
+mod stopped_audits;
 mod what_if;
+#[path = "../../examples/fleet/world.rs"]
+mod world;
 mod worlds;

@@ -75,6 +75,47 @@ async fn a_short_pause_is_kept_and_a_long_one_is_not_waited_for() {
     );
 }
 
+/// The server says that nothing is left for an hour: the next query is not sent, and counted as waiting.
+#[tokio::test]
+async fn no_query_is_sent_while_the_quota_is_used_up() {
+    let fake = FakeArm::start(|_| {
+        Reply::ok(&json!({ "data": [] }))
+            .with_header("x-ms-user-quota-remaining", "0")
+            .with_header("x-ms-user-quota-resets-after", "01:00:00")
+    })
+    .await;
+    let arm = Arm::new(&Session::signed_in(fake.cloud(), "canary"), Duration::from_secs(7200), 8);
+    arm.query("/q", "v", &json!({})).await.unwrap();
+    let second = tokio::spawn({
+        let arm = arm.clone();
+        async move { arm.query("/q", "v", &json!({})).await }
+    });
+    while arm.traffic().throttled() == 0 {
+        assert!(!second.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fake.asked().len(), 1);
+    // A document is no query of Resource Graph: it does not wait.
+    arm.get("/subscriptions/s", "v").await.unwrap();
+    assert_eq!(fake.asked().len(), 2);
+    second.abort();
+}
+
+#[tokio::test]
+async fn a_query_is_sent_once_the_quota_is_renewed() {
+    let fake = FakeArm::start(|_| {
+        Reply::ok(&json!({ "data": [] }))
+            .with_header("x-ms-user-quota-remaining", "0")
+            .with_header("x-ms-user-quota-resets-after", "00:00:00")
+    })
+    .await;
+    let arm = arm(&fake);
+    for _ in 0..2 {
+        arm.query("/q", "v", &json!({})).await.unwrap();
+    }
+    assert_eq!(fake.asked().len(), 2);
+}
+
 #[tokio::test]
 async fn refusals_are_told_apart_and_asked_once() {
     for (status, code, failure) in [

@@ -47,24 +47,29 @@ impl Traffic {
     }
 
     /// Notes that the user's quota is used up (`x-ms-user-quota-remaining: 0`), and returns how long.
-    pub(super) fn note_quota(&self, headers: &HeaderMap) -> Option<Duration> {
+    pub(super) fn note_quota(&self, headers: &HeaderMap, now: Instant) -> Option<Duration> {
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
         let remaining: u64 = text("x-ms-user-quota-remaining")?.parse().ok()?;
         let pause = hours_minutes_seconds(text("x-ms-user-quota-resets-after")?)?;
         if remaining > 0 {
             return None;
         }
-        *lock(&self.renewed_at) = Some(Instant::now() + pause);
+        *lock(&self.renewed_at) = Some(now + pause);
         Some(pause)
     }
 
     /// Waits until there is quota again; not beyond the deadline, after which the request itself says so.
     pub(super) async fn quota_renewed(&self, deadline: Instant) {
-        let renewed_at = *lock(&self.renewed_at);
-        if let Some(at) = renewed_at.filter(|at| *at > Instant::now()) {
+        if let Some(at) = self.held_until(Instant::now()) {
             let _waiting = self.waiting();
             tokio::time::sleep_until(at.min(deadline)).await;
         }
+    }
+
+    /// Until when queries are held back, if they are.
+    fn held_until(&self, now: Instant) -> Option<Instant> {
+        let renewed_at = *lock(&self.renewed_at);
+        renewed_at.filter(|at| *at > now)
     }
 }
 
@@ -86,13 +91,16 @@ mod tests {
         headers
     }
 
-    #[tokio::test]
-    async fn an_empty_quota_holds_the_next_query_back() {
-        let traffic = Traffic::default();
-        assert_eq!(traffic.note_quota(&headers("3", "00:00:05")), None);
-        assert!(lock(&traffic.renewed_at).is_none());
-        assert_eq!(traffic.note_quota(&headers("0", "00:01:05")), Some(Duration::from_secs(65)));
-        assert!(lock(&traffic.renewed_at).is_some());
-        assert_eq!(traffic.note_quota(&headers("0", "soon")), None);
+    #[test]
+    fn an_empty_quota_holds_queries_back_for_as_long_as_it_says() {
+        let (traffic, now) = (Traffic::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(traffic.note_quota(&headers("3", "00:00:05"), now), None);
+        assert_eq!(traffic.held_until(now), None, "there is quota left");
+        assert_eq!(traffic.note_quota(&headers("0", "00:01:05"), now), Some(Duration::from_secs(65)));
+        assert_eq!(traffic.held_until(after(64)), Some(after(65)));
+        assert_eq!(traffic.held_until(after(65)), None, "and not longer");
+        assert_eq!(traffic.note_quota(&headers("0", "soon"), now), None);
+        assert_eq!(traffic.held_until(after(64)), Some(after(65)), "what cannot be read changes nothing");
     }
 }
