@@ -39,8 +39,9 @@ pub(super) const CLUES: [&str; 18] = [
 ];
 
 /// A text without any of these is not about a registry, unless it names one of its hosts.
-const CONTEXT: [&str; 30] = [
+const CONTEXT: [&str; 31] = [
     "azurecr",
+    "aka.ms/acr/",
     "/v2/",
     "oauth2/token",
     "oauth2/exchange",
@@ -196,7 +197,19 @@ struct Whole {
 const SURROUNDINGS: [(&str, &[&str]); 5] = [
     ("proxy", &["proxy"]),
     ("tasks", &["acr build", "acr task", "acr run", "agent pool", "run id:", "quick build", "failed to run step id"]),
-    ("kubernetes", &["kubelet", "imagepullbackoff", "errimagepull", "kubectl", "failed to pull image"]),
+    (
+        "kubernetes",
+        &[
+            "kubelet",
+            "imagepullbackoff",
+            "errimagepull",
+            "kubectl",
+            "failed to pull image",
+            "failed to pull and unpack image",
+            "remote_image.go",
+            "pod_workers.go",
+        ],
+    ),
     ("daemon", &["from daemon", "dockerd", "containerd", "rpc error", "cri-o"]),
     ("mirror", &["mirror"]),
 ];
@@ -256,7 +269,10 @@ impl Whole {
         let login = self.login.as_deref();
         // Registry names have no hyphen: what follows one is the hash of a domain name label.
         let registry = login.and_then(|login| login.split(['.', '-']).next()).unwrap_or("NAME");
-        let first = clues.hosts.iter().find(|h| h.kind != HostKind::Foreign).map(|h| h.name.as_str());
+        // An image's name stands beside the host of its layers, and the layers' host is what failed.
+        let layers = clues.hosts.iter().find(|h| matches!(h.kind, HostKind::Data | HostKind::Storage));
+        let first = layers.or_else(|| clues.hosts.iter().find(|h| h.kind != HostKind::Foreign));
+        let first = first.map(|h| h.name.as_str());
         let host = first.filter(|host| is_full(host)).or(login);
         let address = clues.address.or(self.resolved.address).map(|a| a.ip.to_string());
         let zone = login.and_then(|login| login.split_once('.')).map_or("azurecr.io", |(_, suffix)| suffix);
