@@ -5,14 +5,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use time::OffsetDateTime;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
 use crate::facts::endpoints::endpoints;
 use crate::facts::vantage::AzureVm;
-use crate::facts::{Cloud, ConfigFacts, ProbeFacts, Report, Secret};
+use crate::facts::{Cloud, ConfigFacts, ProbeFacts, RegistryConfig, Report, Secret};
 use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
@@ -88,11 +89,13 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
     let vm = azure_vm.known().cloned().flatten();
     request.azure_vm = Some(azure_vm);
     let recorder = Recorder::new(&request);
-    let reading = read(arguments, &aim, session.clone(), vm).shared();
+    let (told, named) = mpsc::unbounded_channel();
+    let reading = read(arguments, &aim, session.clone(), vm, told).shared();
     let tokens = session.map(SessionTokens);
     let tokens = tokens.as_ref().map(|tokens| tokens as &dyn EntraTokens);
     let live = Live::start(output);
-    let looking = probe::run_recorded(&request, planned(reading.clone(), aim.cloud.clone()), tokens, &live, &recorder);
+    let named = stream::unfold(named, async |mut named| named.recv().await.map(|planned| (planned, named))).boxed();
+    let looking = probe::run_recorded(&request, named, tokens, &live, &recorder);
     let both = async { tokio::join!(reading.clone(), looking) };
     let (config, probe, interrupted) = tokio::select! {
         (config, probe) = both => (config, probe, false),
@@ -102,6 +105,9 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
         }
     };
     live.clear();
+    if interrupted {
+        output.note("interrupted: this is what was known by then");
+    }
     let options = Options { used_by: arguments.used_by.to_vec(), ..Options::at(OffsetDateTime::now_utc()) };
     let report = reconcile(&config, std::slice::from_ref(&probe), &options);
     Ok(Diagnosis { config, probe, report, interrupted })
@@ -109,18 +115,19 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
 
 fn session(arguments: Asked<'_>, cloud: &Cloud) -> Result<Option<Session>, Failure> {
     let (vantage, registry) = (arguments.vantage, arguments.registry);
-    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout.mul_f64(0.45))?;
+    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout)?;
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     Ok((!arguments.no_sign_in).then_some(session))
 }
 
-/// The configuration, once for all who wait for it.
+/// The configuration, once for all who wait for it; each endpoint is told of as soon as the configuration names it.
 fn read<'a>(
     arguments: Asked<'a>,
     aim: &'a Aim,
     session: Option<Session>,
     vm: Option<AzureVm>,
+    told: UnboundedSender<PlannedEndpoint>,
 ) -> BoxFuture<'a, ConfigFacts> {
     let Some(session) = session else {
         let facts = ConfigFacts::not_read(aim.cloud.clone(), "--no-sign-in was given");
@@ -142,15 +149,17 @@ fn read<'a>(
         deadline: vantage.timeout,
         max_in_flight: MAX_IN_FLIGHT,
     };
-    async move { config::read(&request, &session).await }.boxed()
-}
-
-/// What the probe looks at besides the login server, as soon as the configuration tells.
-fn planned(reading: Shared<BoxFuture<'_, ConfigFacts>>, cloud: Cloud) -> BoxFuture<'_, Vec<PlannedEndpoint>> {
+    let cloud = aim.cloud.clone();
     async move {
-        let config = reading.await;
-        let all = config.registries.iter().flat_map(|registry| endpoints(registry, &cloud));
-        all.map(|e| PlannedEndpoint { host: e.host, role: e.role, region: e.region }).collect()
+        let tell = |registry: &RegistryConfig| {
+            for e in endpoints(registry, &cloud) {
+                // Nobody listens any more where the probe has ended.
+                let _ = told.send(PlannedEndpoint { host: e.host, role: e.role, region: e.region });
+            }
+        };
+        let facts = config::read_telling(&request, &session, &tell).await;
+        facts.registries.iter().for_each(tell);
+        facts
     }
     .boxed()
 }

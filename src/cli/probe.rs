@@ -1,6 +1,6 @@
 //! `probe`: the client's side alone; needs no sign-in.
 
-use futures::FutureExt;
+use futures::{StreamExt, stream};
 use time::OffsetDateTime;
 
 use crate::facts::endpoints::role_of;
@@ -23,14 +23,16 @@ pub(super) async fn run(arguments: &ProbeArguments, output: &Output) -> Result<O
         aim(asked.ok_or(Failure::Missing("probe needs a login server or --name NAME"))?, arguments.cloud.as_deref())?;
     let request = probe_request(&aim, &arguments.vantage)?;
     let recorder = Recorder::new(&request);
-    let planned = arguments.endpoint.iter().map(|host| plan(host, &aim.cloud)).collect();
-    let more = async { planned }.boxed();
+    let more = stream::iter(arguments.endpoint.iter().map(|host| plan(host, &aim.cloud))).boxed();
     let live = Live::start(output);
     let (facts, interrupted) = tokio::select! {
         facts = probe::run_recorded(&request, more, None, &live, &recorder) => (facts, false),
         _ = tokio::signal::ctrl_c() => (recorder.snapshot(), true),
     };
     live.clear();
+    if interrupted {
+        output.note("interrupted: this is what was known by then");
+    }
     let config = ConfigFacts::not_read(aim.cloud, "probe looks from the client alone");
     let report = reconcile(&config, std::slice::from_ref(&facts), &Options::at(OffsetDateTime::now_utc()));
     output.report(&report, |style| report::table(&report, style))?;

@@ -1,5 +1,7 @@
 //! One registry whole: its document, subnet rules by whichever version shows them, and everything below it.
 
+use std::sync::OnceLock;
+
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -37,8 +39,10 @@ impl Reader<'_> {
             // The document tells the tier: parts that only Premium has need not be asked for.
             let mut config = Self::parse(&id, &document, &version)?;
             let premium = !matches!(config.sku, Known::Known(Sku::Basic | Sku::Standard | Sku::Classic));
+            (self.told)(&config);
+            let early = OnceLock::from(config.clone());
             let (parts, (), (), (), ()) = futures::join!(
-                self.parts(&id, premium),
+                self.parts_telling(&id, premium, &early),
                 self.paths_in(&mut config),
                 self.zones_of(&subscription),
                 self.registration(&subscription),
@@ -47,16 +51,19 @@ impl Reader<'_> {
             self.put(&mut config, parts);
             return Ok(config);
         }
+        let early = OnceLock::new();
         let own = async {
             let read = registry_requests::get(&self.arm, &id).await;
             let mut config = Self::parse(&id, &read.read?, &read.version)?;
+            (self.told)(&config);
+            early.get_or_init(|| config.clone());
             self.paths_in(&mut config).await;
             Ok::<_, ReadError>(config)
         };
         let ((), config, parts, (), (), ()) = futures::join!(
             self.ahead(found.row.as_ref()),
             own,
-            self.parts(&id, true),
+            self.parts_telling(&id, true, &early),
             self.zones_of(&subscription),
             self.registration(&subscription),
             self.defender(&subscription),
@@ -101,6 +108,17 @@ impl Reader<'_> {
             set.virtual_network_rules = Known::Known(Vec::new());
         }
         self.paths_in(&mut config).await;
+    }
+
+    /// Reads the parts, and tells of the replicas before the networks are known, where the document is there by then.
+    async fn parts_telling(&self, id: &ResourceId, premium: bool, early: &OnceLock<RegistryConfig>) -> Parts {
+        let parts = self.parts(id, premium).await;
+        if let (Some(config), Ok(listed)) = (early.get(), &parts.replications) {
+            let replications =
+                Known::Known(listed.iter().filter_map(|item| replication(item, Origin::Document)).collect());
+            (self.told)(&RegistryConfig { replications, ..config.clone() });
+        }
+        parts
     }
 
     fn parse(id: &ResourceId, document: &Value, version: &str) -> Result<RegistryConfig, ReadError> {

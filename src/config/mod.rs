@@ -36,7 +36,7 @@ use ipnet::IpNet;
 
 use crate::facts::config::{CredentialAttempt, LookupOutcome, RegistryLookup, SignIn};
 use crate::facts::vantage::AzureVm;
-use crate::facts::{Cloud, ConfigFacts, RegistryReference, ResourceId};
+use crate::facts::{Cloud, ConfigFacts, RegistryConfig, RegistryReference, ResourceId};
 
 pub use cluster::{ClusterReference, read_cluster, read_roles};
 pub use documents::{DocumentError, from_documents};
@@ -97,8 +97,17 @@ impl ClientHints {
 /// Sign-in may take this share of the deadline, so that time is left to say what it found.
 const SIGN_IN_SHARE: u32 = 2;
 
+/// Is told of a registry as soon as its own document is there, and again when more of it is known; the rest of it is
+/// still being read then.
+pub type Told<'t> = &'t (dyn Fn(&RegistryConfig) + Sync);
+
 /// Reads the configuration. What could not be read stands in the facts, with its reason.
 pub async fn read(request: &ReadRequest, session: &Session) -> ConfigFacts {
+    read_telling(request, session, &|_| {}).await
+}
+
+/// As [`read`], and tells of the registry before all of it is known.
+pub async fn read_telling(request: &ReadRequest, session: &Session, told: Told<'_>) -> ConfigFacts {
     let arm = arm::Arm::new(session, request.deadline, request.max_in_flight);
     let limit = request.deadline / SIGN_IN_SHARE;
     let signed = tokio::time::timeout(limit, session.token(&request.cloud.resource_manager_audience)).await;
@@ -120,7 +129,7 @@ pub async fn read(request: &ReadRequest, session: &Session) -> ConfigFacts {
         }
         return facts;
     }
-    Box::pin(reader::Reader::new(arm, request).into_facts(facts)).await
+    Box::pin(reader::Reader::new(arm, request, told).into_facts(facts)).await
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::arm::{Arm, Listing};
 use super::read_error::ReadError;
-use super::{ReadRequest, Target};
+use super::{ReadRequest, Target, Told};
 use crate::facts::config::{DefenderPlan, LookupOutcome, RegistryLookup};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, SubnetRead, VirtualNetworkRead};
 use crate::facts::{ConfigFacts, Known, RegistryConfig};
@@ -50,6 +50,7 @@ impl<V: Clone> Shared<V> {
 pub(super) struct Reader<'r> {
     pub(super) arm: Arm,
     pub(super) request: &'r ReadRequest,
+    pub(super) told: Told<'r>,
     pub(super) subnets: Shared<SubnetRead>,
     pub(super) networks: Shared<VirtualNetworkRead>,
     pub(super) zones: Shared<PrivateDnsZone>,
@@ -71,10 +72,11 @@ pub(super) struct Found {
 }
 
 impl<'r> Reader<'r> {
-    pub(super) fn new(arm: Arm, request: &'r ReadRequest) -> Self {
+    pub(super) fn new(arm: Arm, request: &'r ReadRequest, told: Told<'r>) -> Self {
         Self {
             arm,
             request,
+            told,
             subnets: Shared::default(),
             networks: Shared::default(),
             zones: Shared::default(),

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 use tokio::time::{Instant as Deadline, timeout};
+use tokio_rustls::client::TlsStream;
+use url::Url;
 
 use super::connect::{Attempts, connect, connect_small};
 use super::exchange::{Ask, Connection};
 use super::handshake::{Handshake, Hello, Trust, shake};
 use super::proxy::ProxyConfig;
+use super::recorder::Recorder;
 use super::request::{Observer, PlannedEndpoint};
 use super::resolve::Asking;
 use super::system::System;
-use super::tunnel::{Wire, tunnel};
+use super::tunnel::{Tunnel, Wire, tunnel};
+use super::watch::{Beside, Rest, Stragglers};
 use crate::facts::http::HttpOutcome;
 use crate::facts::probe::{DirectObservation, EndpointRole, Route, TcpOutcome};
 use crate::facts::report::StageStatus;
@@ -32,39 +36,69 @@ pub struct Climber<'a> {
     pub trust: Result<&'a Trust, String>,
     /// Who watches.
     pub observer: &'a dyn Observer,
+    /// Where each rung is noted as it is reached, for a run that is broken off; `None`: an endpoint that is none of the
+    /// registry's own.
+    pub recorder: Option<&'a Recorder>,
     /// How long a ClientHello may stay unanswered before other hellos are tried beside it.
     pub patience: Duration,
 }
 
 /// An endpoint as far as it went, and its connection if TLS is trusted.
-pub struct Climbed {
-    /// What was seen.
+pub struct Climbed<'a> {
+    /// What was seen so far.
     pub observation: EndpointObservation,
     /// For requests; never there over an untrusted handshake.
     pub connection: Option<Connection>,
+    /// What is still being observed, and does not hold up the connection's use.
+    pub rest: Rest<'a>,
 }
 
-impl Climber<'_> {
+impl Climbed<'_> {
+    /// The observation when nothing more is to come.
+    pub async fn whole(self) -> EndpointObservation {
+        let mut observation = self.observation;
+        self.rest.add_to(&mut observation).await;
+        observation
+    }
+}
+
+impl<'a> Climber<'a> {
+    /// The same, and nothing is noted before the caller does so.
+    pub fn unrecorded(&self) -> Self {
+        Self { recorder: None, trust: self.trust.clone(), ..*self }
+    }
+
+    fn begin(&self, seen: &EndpointObservation, stage: Stage) {
+        self.observer.stage(&seen.host, seen.role, stage, None);
+    }
+
     fn tell_of(&self, seen: &EndpointObservation, stage: Stage, held: bool) {
         let status = if held { StageStatus::Ok } else { StageStatus::Failed };
         self.observer.stage(&seen.host, seen.role, stage, Some(status));
     }
 
+    /// Notes what is certain so far; a rung that is still being tried is left out.
+    fn note(&self, seen: &EndpointObservation) {
+        if let Some(recorder) = self.recorder {
+            recorder.endpoint(seen);
+        }
+    }
+
     /// Up to and including the first HTTP answer.
-    pub async fn climb(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed {
+    pub async fn climb(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed<'a> {
         let target = match planned.role {
             EndpointRole::Login | EndpointRole::Regional => "/v2/",
             EndpointRole::Data | EndpointRole::Storage | EndpointRole::Authority | EndpointRole::ResourceManager => "/",
         };
-        self.climb_with(planned, Some(Ask::get(target)), deadline).await
+        Box::pin(self.climb_with(planned, Some(Ask::get(target)), deadline)).await
     }
 
     /// Up to and including TLS.
-    pub async fn climb_to_tls(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed {
-        self.climb_with(planned, None, deadline).await
+    pub async fn climb_to_tls(&self, planned: &PlannedEndpoint, deadline: Deadline) -> Climbed<'a> {
+        Box::pin(self.climb_with(planned, None, deadline)).await
     }
 
-    async fn climb_with(&self, planned: &PlannedEndpoint, ask: Option<Ask>, deadline: Deadline) -> Climbed {
+    async fn climb_with(&self, planned: &PlannedEndpoint, ask: Option<Ask>, deadline: Deadline) -> Climbed<'a> {
         let mut seen = EndpointObservation {
             host: planned.host.clone(),
             role: planned.role,
@@ -78,22 +112,32 @@ impl Climber<'_> {
             without_proxy: None,
             denied_clients: Vec::new(),
         };
-        let connection = match (&seen.route, self.proxy.url()) {
-            (Route::Proxy { .. }, Some(url)) => {
-                let url = url.clone();
-                let through = async {
-                    let (through, wire) = tunnel(self.system, self.proxy, &url, &planned.host, deadline).await;
-                    self.tell_of(&seen, Stage::Proxy, wire.is_some());
-                    seen.proxy = Some(through);
-                    self.ascend(&mut seen, wire, ask, deadline).await
-                };
-                let (connection, direct) = tokio::join!(through, direct(self.system, &planned.host, deadline));
-                seen.without_proxy = Some(Box::new(direct));
-                connection
-            }
+        let (connection, rest) = match (&seen.route, self.proxy.url()) {
+            (Route::Proxy { .. }, Some(url)) => self.climb_by_proxy(&mut seen, url, ask, deadline).await,
             _ => self.climb_directly(&mut seen, ask, deadline).await,
         };
-        Climbed { observation: seen, connection }
+        Climbed { observation: seen, connection, rest }
+    }
+
+    /// Through the proxy's tunnel; the way without it is looked at meanwhile.
+    async fn climb_by_proxy(
+        &self,
+        seen: &mut EndpointObservation,
+        url: &Url,
+        ask: Option<Ask>,
+        deadline: Deadline,
+    ) -> (Option<Connection>, Rest<'a>) {
+        let host = seen.host.clone();
+        let (system, name) = (self.system, host.clone());
+        let mut direct = Beside::new(async move { direct(system, &name, deadline).await });
+        self.begin(seen, Stage::Proxy);
+        let made = direct.while_waiting(tunnel(self.system, self.proxy, url, &host, deadline)).await;
+        let Tunnel { observation, wire, rest } = made;
+        seen.proxy = Some(observation);
+        self.note(seen);
+        self.tell_of(seen, Stage::Proxy, wire.is_some());
+        let connection = direct.while_waiting(self.ascend(seen, wire, ask, deadline)).await;
+        (connection, Rest { own: Stragglers::default(), proxy: Some(rest), direct: Some(direct) })
     }
 
     /// Goes on with the answer that the system uses and the first address that connects; the other servers and
@@ -103,19 +147,26 @@ impl Climber<'_> {
         seen: &mut EndpointObservation,
         ask: Option<Ask>,
         deadline: Deadline,
-    ) -> Option<Connection> {
+    ) -> (Option<Connection>, Rest<'a>) {
+        self.begin(seen, Stage::Dns);
         let mut asking = Asking::start(self.system, &seen.host, deadline);
         let addresses: Vec<_> = asking.decide().await.ips().collect();
+        seen.dns = asking.so_far();
+        self.note(seen);
         self.tell_of(seen, Stage::Dns, !addresses.is_empty());
+        if !addresses.is_empty() {
+            self.begin(seen, Stage::Tcp);
+        }
         let mut attempts = Attempts::start(&addresses, 443, deadline);
         let stream = attempts.first().await;
-        seen.tcp = attempts.so_far();
-        self.tell_of(seen, Stage::Tcp, stream.is_some());
+        seen.tcp = attempts.ended();
+        self.note(seen);
+        if !addresses.is_empty() {
+            self.tell_of(seen, Stage::Tcp, stream.is_some());
+        }
         let connection = self.ascend(seen, stream.map(Wire::Tcp), ask, deadline).await;
-        let (dns, tcp) = tokio::join!(asking.outcome(), attempts.outcomes());
-        seen.dns = Some(dns);
-        seen.tcp = tcp;
-        connection
+        let own = Stragglers { asking: Some(asking), attempts: Some(attempts) };
+        (connection, Rest { own, ..Rest::default() })
     }
 
     /// TLS, and the request where one is asked for.
@@ -126,14 +177,35 @@ impl Climber<'_> {
         ask: Option<Ask>,
         deadline: Deadline,
     ) -> Option<Connection> {
-        let mut connection = self.secure(seen, wire?, deadline).await?;
+        let wire = wire?;
+        self.begin(seen, Stage::Tls);
+        let connection = self.secure(seen, wire, deadline).await;
+        if connection.is_none() {
+            // An established handshake is noted with the answer that follows it: alone it would look like success.
+            self.note(seen);
+        }
+        let mut connection = connection?;
         if let Some(ask) = ask {
-            let (http, _) = connection.send(ask, deadline).await;
-            note_clock(&http.outcome, seen.tls.as_mut());
-            self.tell_of(seen, Stage::Http, matches!(http.outcome, HttpOutcome::Answered(_)));
-            seen.http = Some(http);
+            self.request(seen, &mut connection, ask, deadline).await;
         }
         Some(connection)
+    }
+
+    /// The first request over an endpoint's connection.
+    pub async fn request(
+        &self,
+        seen: &mut EndpointObservation,
+        connection: &mut Connection,
+        ask: Ask,
+        deadline: Deadline,
+    ) {
+        self.begin(seen, Stage::Http);
+        let (http, _) = connection.send(ask, deadline).await;
+        note_clock(&http.outcome, seen.tls.as_mut());
+        let held = matches!(http.outcome, HttpOutcome::Answered(_));
+        seen.http = Some(http);
+        self.note(seen);
+        self.tell_of(seen, Stage::Http, held);
     }
 
     async fn secure(&self, seen: &mut EndpointObservation, wire: Wire, deadline: Deadline) -> Option<Connection> {
@@ -150,6 +222,10 @@ impl Climber<'_> {
         seen.tls = Some(handshake.observation);
         match (outcome, handshake.stream) {
             (TlsOutcome::Established, Some(stream)) => Connection::open(stream, &seen.host).await,
+            (TlsOutcome::Expired | TlsOutcome::NotYetValid, Some(stream)) => {
+                ask_the_time(seen, stream, deadline).await;
+                None
+            }
             _ => None,
         }
     }
@@ -236,6 +312,16 @@ fn untried(why: &str) -> TlsObservation {
         with_small_hello: None,
         clock_offset_seconds: None,
         ms: 0.0,
+    }
+}
+
+/// Where a certificate is out of time, one request without any credential over the untrusted connection: only its `Date`
+/// is looked at, which tells whose clock is wrong.
+async fn ask_the_time(seen: &mut EndpointObservation, stream: TlsStream<Wire>, deadline: Deadline) {
+    let deadline = deadline.min(Deadline::now() + DIRECT);
+    if let Some(mut connection) = Connection::open(stream, &seen.host).await {
+        let (http, _) = connection.send(Ask::get("/v2/"), deadline).await;
+        note_clock(&http.outcome, seen.tls.as_mut());
     }
 }
 

@@ -73,6 +73,11 @@ impl Attempts {
         self.seen.iter().zip(&self.to).map(|(seen, to)| seen.clone().unwrap_or_else(|| silent(to))).collect()
     }
 
+    /// The outcomes that are certain, in order.
+    pub fn ended(&self) -> Vec<TcpObservation> {
+        self.seen.iter().flatten().cloned().collect()
+    }
+
     fn note(&mut self, ended: Result<(usize, TcpObservation, Option<TcpStream>), JoinError>) -> Option<TcpStream> {
         let (index, observation, stream) = ended.ok()?;
         if let Some(place) = self.seen.get_mut(index) {

@@ -34,33 +34,41 @@ mod recorder;
 pub mod request;
 pub mod resolve;
 pub mod runtime;
+pub mod shared;
 pub mod system;
 pub mod token;
 pub mod tunnel;
+pub mod watch;
 
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream::{BoxStream, FuturesUnordered};
 use tokio::time::Instant as Deadline;
 
-use crate::facts::{EndpointRole, Known, LoginServer, ProbeFacts};
+use crate::facts::http::{HttpObservation, HttpOutcome};
+use crate::facts::report::StageStatus;
+use crate::facts::{EndpointObservation, EndpointRole, ImageReference, Known, LoginServer, ProbeFacts, Secret, Stage};
 
 use climb::{Climbed, Climber};
+use exchange::Connection;
 use handshake::Trust;
 use proxy::ProxyConfig;
 pub use recorder::Recorder;
 pub use request::{EntraTokens, Observer, PlannedEndpoint, ProbeRequest, Quiet};
+use shared::SharedClimbs;
 use system::System;
 
 /// Endpoints that become known late get at least this long.
 const LATE_ENDPOINTS: Duration = Duration::from_millis(1500);
 
-/// Looks at the login server at once, and at `more_endpoints` when they are known, all side by side.
+/// Looks at the login server at once, and at each of `more_endpoints` as soon as it is known, all side by side.
 ///
 /// Never fails: what does not work is what was to be found out.
 pub async fn run(
     request: &ProbeRequest,
-    more_endpoints: BoxFuture<'_, Vec<PlannedEndpoint>>,
+    more_endpoints: BoxStream<'_, PlannedEndpoint>,
     tokens: Option<&dyn EntraTokens>,
     observer: &dyn Observer,
 ) -> ProbeFacts {
@@ -70,13 +78,12 @@ pub async fn run(
 /// As [`run`], writing into `recorder` as it goes, so that a run that is broken off leaves what it knew.
 pub async fn run_recorded(
     request: &ProbeRequest,
-    more_endpoints: BoxFuture<'_, Vec<PlannedEndpoint>>,
+    more_endpoints: BoxStream<'_, PlannedEndpoint>,
     tokens: Option<&dyn EntraTokens>,
     observer: &dyn Observer,
     recorder: &Recorder,
 ) -> ProbeFacts {
-    let started = Deadline::now();
-    let deadline = started + request.timeout;
+    let deadline = Deadline::now() + request.timeout;
     let system = System::read(request.dns_server);
     let proxy = ProxyConfig::read(request.proxy.as_ref());
     let trust = Trust::read(request.ca_file.as_deref());
@@ -92,20 +99,16 @@ pub async fn run_recorded(
         proxy: &proxy,
         trust: trust.as_ref().map_err(|e| with_cause(e)),
         observer,
+        recorder: Some(recorder),
         patience: request.timeout.mul_f64(0.4),
     };
-    tokio::join!(
-        login(request, &climber, &request.login_server, tokens, deadline, recorder),
-        others(request, &climber, more_endpoints, tokens, deadline, recorder),
-        controls(request, &climber, deadline, recorder),
-        place,
-        async {
-            let seen =
-                runtime::read(request.runtime_root.as_deref(), &request.login_server, request.image.as_ref(), deadline)
-                    .await;
-            recorder.change(|facts| facts.runtime = Known::Known(seen));
-        },
-    );
+    let run = Run { request, climber, shared: SharedClimbs::default(), tokens, recorder, deadline };
+    tokio::join!(run.login(&request.login_server), run.others(more_endpoints), run.controls(), place, async {
+        let seen =
+            runtime::read(request.runtime_root.as_deref(), &request.login_server, request.image.as_ref(), deadline)
+                .await;
+        recorder.change(|facts| facts.runtime = Known::Known(seen));
+    },);
     recorder.change(|facts| facts.endpoints.sort_by(|a, b| (a.role, &a.host).cmp(&(b.role, &b.host))));
     recorder.snapshot()
 }
@@ -114,72 +117,127 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-/// A login server, then tokens from its realm's host and the pull over the same connection.
-async fn login(
-    request: &ProbeRequest,
-    climber: &Climber<'_>,
-    host: &LoginServer,
-    tokens: Option<&dyn EntraTokens>,
+/// What the parts of one run share.
+struct Run<'a> {
+    request: &'a ProbeRequest,
+    climber: Climber<'a>,
+    shared: SharedClimbs<'a>,
+    tokens: Option<&'a dyn EntraTokens>,
+    recorder: &'a Recorder,
     deadline: Deadline,
-    recorder: &Recorder,
-) {
-    let planned = PlannedEndpoint { host: host.clone(), role: EndpointRole::Login, region: None };
-    let Climbed { observation, connection } = climber.climb(&planned, deadline).await;
-    recorder.endpoint(&observation);
-    let Some(mut connection) = connection else { return };
-    let elsewhere = token::realm_host(&observation, &request.cloud).filter(|realm| realm != host);
-    let given = match elsewhere {
-        None => token::authenticate(request, &observation, &mut connection, tokens, deadline).await,
-        Some(realm) => {
-            let planned = PlannedEndpoint { host: realm, role: EndpointRole::Login, region: None };
-            match climber.climb_to_tls(&planned, deadline).await.connection {
-                Some(mut other) => token::authenticate(request, &observation, &mut other, tokens, deadline).await,
-                None => token::Tokens::none("the challenge's realm is on another host, which cannot be reached"),
+}
+
+impl Run<'_> {
+    /// A login server, then tokens from its realm's host and the pull over the same connection.
+    async fn login(&self, host: &LoginServer) {
+        let planned = PlannedEndpoint { host: host.clone(), role: EndpointRole::Login, region: None };
+        let Climbed { observation, connection, rest } = self.climber.climb(&planned, self.deadline).await;
+        self.recorder.endpoint(&observation);
+        let mut whole = observation.clone();
+        let to_the_end = async {
+            rest.add_to(&mut whole).await;
+            self.recorder.endpoint(&whole);
+        };
+        tokio::join!(to_the_end, self.beyond(&observation, connection));
+    }
+
+    /// What is asked of a login server that has answered.
+    async fn beyond(&self, login: &EndpointObservation, connection: Option<Connection>) {
+        let Some(mut connection) = connection else { return };
+        let tell = |ended| self.climber.observer.stage(&login.host, login.role, Stage::Auth, ended);
+        tell(None);
+        let given = self.authenticate(login, &mut connection).await;
+        tell(Some(given.status()));
+        self.recorder.change(|facts| facts.auth = given.observation);
+        if let Some(image) = &self.request.image {
+            self.pull(login, image, &mut connection, given.access.as_ref()).await;
+        }
+    }
+
+    async fn authenticate(&self, login: &EndpointObservation, connection: &mut Connection) -> token::Tokens {
+        let Self { request, tokens, deadline, .. } = *self;
+        let elsewhere = token::realm_host(login, &request.cloud).filter(|realm| *realm != login.host);
+        let Some(realm) = elsewhere else {
+            return token::authenticate(request, login, connection, tokens, deadline).await;
+        };
+        let planned = PlannedEndpoint { host: realm, role: EndpointRole::Login, region: None };
+        match self.climber.unrecorded().climb_to_tls(&planned, deadline).await.connection {
+            Some(mut other) => token::authenticate(request, login, &mut other, tokens, deadline).await,
+            None => token::Tokens::none("the challenge's realm is on another host, which cannot be reached"),
+        }
+    }
+
+    async fn pull(
+        &self,
+        login: &EndpointObservation,
+        image: &ImageReference,
+        connection: &mut Connection,
+        access: Option<&Secret>,
+    ) {
+        let tell = |ended| self.climber.observer.stage(&login.host, login.role, Stage::Pull, ended);
+        tell(None);
+        let parts = pull::Parts { climber: &self.climber, shared: &self.shared, cloud: &self.request.cloud };
+        let pulled = pull::pull(&parts, connection, image, access, self.deadline).await;
+        let held = pulled.observation.data.as_ref().or(pulled.observation.blob.as_ref()).is_some_and(is_success);
+        tell(Some(if held { StageStatus::Ok } else { StageStatus::Failed }));
+        self.recorder.change(|facts| facts.pull = Known::Known(pulled.observation));
+        if let Some(endpoint) = pulled.endpoint {
+            self.recorder.redirect_target(&endpoint);
+        }
+    }
+
+    /// The endpoints that the configuration names, each once.
+    async fn others(&self, mut more: BoxStream<'_, PlannedEndpoint>) {
+        let mut known: Vec<PlannedEndpoint> = Vec::new();
+        let mut climbs = FuturesUnordered::new();
+        let mut all_known = false;
+        loop {
+            tokio::select! {
+                planned = more.next(), if !all_known => match planned {
+                    None => all_known = true,
+                    Some(planned) if planned.host == self.request.login_server => {}
+                    Some(planned) if known.iter().any(|k| (&k.host, k.role) == (&planned.host, planned.role)) => {}
+                    Some(planned) => {
+                        known.push(planned.clone());
+                        climbs.push(self.other(planned));
+                    }
+                },
+                Some(()) = climbs.next(), if !climbs.is_empty() => {}
+                else => return,
             }
         }
-    };
-    recorder.change(|facts| facts.auth = given.observation);
-    let Some(image) = &request.image else { return };
-    let pulled = pull::pull(climber, &request.cloud, &mut connection, image, given.access.as_ref(), deadline).await;
-    recorder.change(|facts| {
-        if let Some(endpoint) = pulled.endpoint.filter(|e| facts.endpoints.iter().all(|known| known.host != e.host)) {
-            facts.endpoints.push(endpoint);
-        }
-        facts.pull = Known::Known(pulled.observation);
-    });
-}
-
-/// The endpoints that the configuration names.
-async fn others(
-    request: &ProbeRequest,
-    climber: &Climber<'_>,
-    more: BoxFuture<'_, Vec<PlannedEndpoint>>,
-    tokens: Option<&dyn EntraTokens>,
-    deadline: Deadline,
-    recorder: &Recorder,
-) {
-    let planned = more.await;
-    let deadline = deadline.max(Deadline::now() + LATE_ENDPOINTS);
-    join_all(planned.iter().filter(|p| p.host != request.login_server).map(async |planned| {
-        // A name with a domain name label: the first guess at the login server was wrong, and this is the true one.
-        if planned.role == EndpointRole::Login {
-            return login(request, climber, &planned.host, tokens, deadline, recorder).await;
-        }
-        let seen = climber.climb(planned, deadline).await.observation;
-        recorder.endpoint(&seen);
-    }))
-    .await;
-}
-
-/// The cloud's own endpoints, up to TLS: they tell "this endpoint" from "nothing gets out".
-async fn controls(request: &ProbeRequest, climber: &Climber<'_>, deadline: Deadline, recorder: &Recorder) {
-    if !request.control_targets {
-        return;
     }
-    let targets = plan::controls(&request.cloud);
-    join_all(targets.iter().map(async |planned| {
-        let seen = climber.climb_to_tls(planned, deadline).await.observation;
-        recorder.endpoint(&seen);
-    }))
-    .await;
+
+    async fn other(&self, planned: PlannedEndpoint) {
+        let deadline = self.deadline.max(Deadline::now() + LATE_ENDPOINTS);
+        match planned.role {
+            // A name with a domain name label: the first guess at the login server was wrong, and this is the true one.
+            EndpointRole::Login => self.login(&planned.host).await,
+            EndpointRole::Data => {
+                let seen = self.shared.look(&self.climber, &planned, deadline).await;
+                self.recorder.endpoint(&seen);
+            }
+            _ => {
+                let seen = self.climber.climb(&planned, deadline).await.whole().await;
+                self.recorder.endpoint(&seen);
+            }
+        }
+    }
+
+    /// The cloud's own endpoints, up to TLS: they tell "this endpoint" from "nothing gets out".
+    async fn controls(&self) {
+        if !self.request.control_targets {
+            return;
+        }
+        let targets = plan::controls(&self.request.cloud);
+        join_all(targets.iter().map(async |planned| {
+            let seen = self.climber.climb_to_tls(planned, self.deadline).await.whole().await;
+            self.recorder.endpoint(&seen);
+        }))
+        .await;
+    }
+}
+
+fn is_success(http: &HttpObservation) -> bool {
+    matches!(&http.outcome, HttpOutcome::Answered(answer) if matches!(answer.status, 200..300))
 }

@@ -6,9 +6,10 @@ use tokio::time::Instant as Deadline;
 use url::Url;
 
 use super::answer::{host_of, redirect};
-use super::climb::{Climbed, Climber};
+use super::climb::Climber;
 use super::exchange::{Ask, Connection, Raw};
 use super::plan::redirect_target;
+use super::shared::SharedClimbs;
 use crate::facts::Secret;
 use crate::facts::http::PullObservation;
 use crate::facts::{Cloud, EndpointObservation, Fqdn, ImageReference};
@@ -17,18 +18,27 @@ use crate::facts::{Cloud, EndpointObservation, Fqdn, ImageReference};
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// What pulling gave: the observation, and the endpoint that it was sent on to, if that was a new one.
+/// What pulling gave: the observation, and the endpoint that it was sent on to.
 pub struct Pulled {
     /// For the facts.
     pub observation: PullObservation,
-    /// The redirect's target as climbed for this pull.
+    /// The redirect's target.
     pub endpoint: Option<EndpointObservation>,
+}
+
+/// What a pull needs of its run.
+pub struct Parts<'p, 'a> {
+    /// Climbs where the redirect leads.
+    pub climber: &'p Climber<'a>,
+    /// The endpoints that are climbed anyway.
+    pub shared: &'p SharedClimbs<'a>,
+    /// Whose names are meant.
+    pub cloud: &'p Cloud,
 }
 
 /// Pulls `image`'s manifest and the first byte of its smallest named blob, the configuration.
 pub async fn pull(
-    climber: &Climber<'_>,
-    cloud: &Cloud,
+    parts: &Parts<'_, '_>,
     connection: &mut Connection,
     image: &ImageReference,
     token: Option<&Secret>,
@@ -48,7 +58,7 @@ pub async fn pull(
     };
     observation.redirected_to = host_of(&url);
     let endpoint = match observation.redirected_to.clone() {
-        Some(host) => Some(follow(climber, cloud, host, &url, deadline, &mut observation).await),
+        Some(host) => Some(follow(parts, &host, &url, deadline, &mut observation).await),
         None => None,
     };
     Pulled { observation, endpoint }
@@ -56,21 +66,17 @@ pub async fn pull(
 
 /// Follows the redirect without the token: the URL is its own credential.
 async fn follow(
-    climber: &Climber<'_>,
-    cloud: &Cloud,
-    host: Fqdn,
+    parts: &Parts<'_, '_>,
+    host: &Fqdn,
     url: &Url,
     deadline: Deadline,
     seen: &mut PullObservation,
 ) -> EndpointObservation {
-    let planned = redirect_target(&host, cloud);
-    let Climbed { mut observation, connection } = climber.climb_to_tls(&planned, deadline).await;
-    if let Some(mut connection) = connection {
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let (data, _) = connection.send(Ask::get(target).header("range", "bytes=0-0"), deadline).await;
-        observation.http = Some(data.clone());
-        seen.data = Some(data);
-    }
+    let planned = redirect_target(host, parts.cloud);
+    let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let ask = || Ask::get(target.clone()).header("range", "bytes=0-0");
+    let (observation, data) = parts.shared.ask(parts.climber, &planned, ask, deadline).await;
+    seen.data = data;
     observation
 }
 

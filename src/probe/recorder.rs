@@ -38,6 +38,14 @@ impl Recorder {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Where a pull was sent on to, unless that endpoint is one of the registry's other roles.
+    pub(super) fn redirect_target(&self, seen: &EndpointObservation) {
+        let has_another_role = |e: &EndpointObservation| e.host == seen.host && e.role != seen.role;
+        if !self.snapshot().endpoints.iter().any(has_another_role) {
+            self.endpoint(seen);
+        }
+    }
+
     /// Puts the observation in the place of the endpoint's former one; the order is that of first sight.
     pub(super) fn endpoint(&self, seen: &EndpointObservation) {
         self.change(|facts| {

@@ -10,7 +10,8 @@ use super::credential::{self, DockerCredential};
 use super::exchange::{Ask, Connection, Raw};
 use super::request::{EntraTokens, ProbeRequest};
 use super::runtime::own_client_config;
-use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpOutcome};
+use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpObservation, HttpOutcome};
+use crate::facts::report::StageStatus;
 use crate::facts::{Cloud, EndpointObservation, Fqdn, Known, Secret};
 
 /// How long a credential helper may take.
@@ -28,6 +29,14 @@ impl Tokens {
     /// No token, for a reason.
     pub fn none(why: &str) -> Self {
         Self { observation: Known::unknown(why), access: None }
+    }
+
+    /// Whether the registry took the credential; skipped where none was offered.
+    pub fn status(&self) -> StageStatus {
+        let Known::Known(seen) = &self.observation else { return StageStatus::Skipped };
+        let is_success = |http: &HttpObservation| matches!(&http.outcome, HttpOutcome::Answered(answer) if matches!(answer.status, 200..300));
+        let held = seen.exchange.iter().chain(&seen.token).all(is_success);
+        if held { StageStatus::Ok } else { StageStatus::Failed }
     }
 }
 
@@ -136,7 +145,7 @@ async fn exchange(
     service: &str,
     entra: &Secret,
     deadline: Deadline,
-) -> (crate::facts::http::HttpObservation, Option<Raw>) {
+) -> (HttpObservation, Option<Raw>) {
     let tenant = claim(entra, "tid").and_then(|v| v.as_str().map(str::to_owned));
     let mut fields = vec![("grant_type", "access_token"), ("service", service)];
     if let Some(tenant) = &tenant {
@@ -152,7 +161,7 @@ async fn token(
     scope: &str,
     grant: Option<&DockerCredential>,
     deadline: Deadline,
-) -> (crate::facts::http::HttpObservation, Option<Raw>) {
+) -> (HttpObservation, Option<Raw>) {
     let by_query = || {
         let pairs = [("service", service), ("scope", scope)];
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();

@@ -20,9 +20,9 @@ use super::excerpt;
 use super::proxy::{ProxyConfig, without_credentials};
 use super::resolve::{Asking, millis};
 use super::system::System;
+use super::watch::Stragglers;
 use crate::facts::Fqdn;
-use crate::facts::dns::DnsOutcome;
-use crate::facts::probe::{ProxyObservation, ProxyOutcome, TcpOutcome};
+use crate::facts::probe::{ProxyObservation, ProxyOutcome};
 
 /// The longest head of an answer that is read.
 const MAX_HEAD: usize = 16 * 1024;
@@ -67,14 +67,18 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// A tunnel, or why there is none; the proxy's other name servers and addresses are still being watched.
+pub struct Tunnel {
+    /// What was seen so far.
+    pub observation: ProxyObservation,
+    /// The way, where it stands.
+    pub wire: Option<Wire>,
+    /// What is still to come.
+    pub rest: Stragglers,
+}
+
 /// Asks the configured proxy for a tunnel to `host:443`.
-pub async fn tunnel(
-    system: &System,
-    proxy: &ProxyConfig,
-    url: &Url,
-    host: &Fqdn,
-    deadline: Deadline,
-) -> (ProxyObservation, Option<Wire>) {
+pub async fn tunnel(system: &System, proxy: &ProxyConfig, url: &Url, host: &Fqdn, deadline: Deadline) -> Tunnel {
     let started = Instant::now();
     let mut observation = ProxyObservation {
         url: without_credentials(url),
@@ -85,9 +89,10 @@ pub async fn tunnel(
         outcome: ProxyOutcome::NotConnected,
         ms: 0.0,
     };
-    let wire = open(system, url, host, deadline, &mut observation).await;
+    let mut rest = Stragglers::default();
+    let wire = open(system, url, host, deadline, &mut observation, &mut rest).await;
     observation.ms = millis(started);
-    (observation, wire)
+    Tunnel { observation, wire, rest }
 }
 
 async fn open(
@@ -96,6 +101,7 @@ async fn open(
     host: &Fqdn,
     deadline: Deadline,
     seen: &mut ProxyObservation,
+    rest: &mut Stragglers,
 ) -> Option<Wire> {
     let addresses = match url.host()? {
         Host::Ipv4(ip) => vec![ip.into()],
@@ -105,28 +111,22 @@ async fn open(
                 seen.outcome = ProxyOutcome::NameNotResolved;
                 return None;
             };
-            let mut asking = Asking::start(system, &name, deadline);
-            let answer = asking.decide().await;
-            let ips: Vec<_> = answer.ips().collect();
-            let resolved = answer.outcome == DnsOutcome::Resolved;
-            seen.dns = Some(asking.outcome().await);
-            if !resolved {
+            let asking = rest.asking.insert(Asking::start(system, &name, deadline));
+            let ips: Vec<_> = asking.decide().await.ips().collect();
+            seen.dns = asking.so_far();
+            if ips.is_empty() {
                 seen.outcome = ProxyOutcome::NameNotResolved;
                 return None;
             }
             ips
         }
     };
-    let mut attempts = Attempts::start(&addresses, url.port_or_known_default().unwrap_or(80), deadline);
+    let port = url.port_or_known_default().unwrap_or(80);
+    let attempts = rest.attempts.insert(Attempts::start(&addresses, port, deadline));
     let stream = attempts.first().await;
-    let tries = attempts.outcomes().await;
-    let all_silent = tries.iter().all(|t| t.outcome == TcpOutcome::TimedOut);
-    seen.tcp = tries;
-    let Some(stream) = stream else {
-        seen.outcome =
-            if all_silent && addresses.is_empty() { ProxyOutcome::NameNotResolved } else { ProxyOutcome::NotConnected };
-        return None;
-    };
+    seen.tcp = attempts.ended();
+    // None that connected: [`ProxyOutcome::NotConnected`] stays.
+    let stream = stream?;
     let mut wire = match url.scheme() {
         "https" => match secure(url, stream, deadline).await {
             Ok(stream) => Wire::TlsProxy(Box::new(stream)),

@@ -31,6 +31,7 @@ mod rule_pages;
 mod secrets;
 mod snapshots;
 mod stopped_audits;
+mod watching;
 mod what_if;
 #[path = "../../examples/fleet/world.rs"]
 mod world;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
+use futures::StreamExt;
 use url::Url;
 
 use crate::cli::check::SessionTokens;
@@ -47,8 +47,8 @@ impl Prober for Looker {
             ..ProbeRequest::new(registry.login_server.clone(), self.cloud.clone())
         };
         let planned = endpoints(registry, &self.cloud).into_iter();
-        let planned = planned.map(|e| PlannedEndpoint { host: e.host, role: e.role, region: e.region }).collect();
-        let planned = std::future::ready(planned).boxed();
+        let planned = planned.map(|e| PlannedEndpoint { host: e.host, role: e.role, region: e.region });
+        let planned = futures::stream::iter(planned).boxed();
         Some(Box::pin(probe::run(&request, planned, Some(&self.tokens), &Quiet)).await)
     }
 }

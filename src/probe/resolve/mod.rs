@@ -157,6 +157,21 @@ impl Asking {
         }
     }
 
+    /// What is certain: the answer, once it is decided on, and the servers that have answered.
+    pub fn so_far(&self) -> Option<DnsObservation> {
+        let (answer, ms) = self.decided.clone()?;
+        let (mut servers, mut upstreams) = (Vec::new(), Vec::new());
+        for asked in &self.asked {
+            match (&asked.link, asked.said.clone()) {
+                (None, Some(said)) => servers.push(said),
+                (Some(link), Some(said)) => upstreams.push(UpstreamAnswer { link: link.clone(), said }),
+                (_, None) => {}
+            }
+        }
+        let hosts_file = if self.by_hosts_file { self.pinned.clone() } else { Vec::new() };
+        Some(DnsObservation { name: self.name.clone(), hosts_file, answer, servers, upstreams, ms })
+    }
+
     /// Every server's answer besides the one decided on, after a last wait for the stragglers.
     pub async fn outcome(mut self) -> DnsObservation {
         let patience = Deadline::from_std(self.started) + STRAGGLERS;

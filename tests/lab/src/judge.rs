@@ -117,8 +117,12 @@ fn exactly(what: &str, wanted: &[String], mut made: Vec<String>, wrong: &mut Vec
 
 fn exact_requests(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {
     let asked = |s: &&Seen| s.method == "GET" || s.method == "HEAD" || s.method == "POST";
+    let of_registry = |s: &&Seen| [".azurecr.io", ".blob.core.windows.net"].iter().any(|end| s.host.ends_with(end));
+    if let Some(wanted) = &expect.handshakes {
+        let made = ran.log.iter().filter(|s| s.method == "TLS").filter(of_registry);
+        exactly("handshake", wanted, made.map(|s| s.host.clone()).collect(), wrong);
+    }
     if let Some(wanted) = &expect.registry_requests {
-        let of_registry = |s: &&Seen| [".azurecr.io", ".blob.core.windows.net"].iter().any(|end| s.host.ends_with(end));
         let made = ran.log.iter().filter(asked).filter(of_registry);
         exactly("request", wanted, made.map(|s| format!("{} {} {}", s.method, s.host, s.path)).collect(), wrong);
     }

@@ -68,6 +68,8 @@ pub struct Faults {
     pub http: BTreeMap<String, HttpFault>,
     /// In ARM.
     pub arm: ArmFaults,
+    /// How many days the servers' clocks (their `Date`) are ahead of the client's; without it they tell no time.
+    pub server_clock_days: Option<i64>,
     /// The AADSTS error that the authority answers with.
     pub entra: Option<String>,
     /// The status that `/oauth2/exchange` answers with.
@@ -359,6 +361,8 @@ pub struct Expect {
     pub warns_nothing: bool,
     /// All requests to the registry's hosts, as `METHOD host path`, each as often as it is made, in any order.
     pub registry_requests: Option<Vec<String>>,
+    /// All of the registry's hosts that hands are shaken with, each as often as it is, in any order.
+    pub handshakes: Option<Vec<String>>,
     /// All paths that ARM is asked for, each as often as it is, in any order; `{registry}` and `{net}` stand for the
     /// registry's id and the providers of the group `net`.
     pub arm_requests: Option<Vec<String>>,

@@ -81,7 +81,12 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     while let Some(request) = http::read_request(&mut stream, ends.0.ip(), ends.1.ip()).await? {
         let latency = lab.world().faults.arm.latency_ms;
-        let response = answer(lab, &request);
+        let mut response = answer(lab, &request);
+        if let Some(days) = lab.world().faults.server_clock_days {
+            let there = time::OffsetDateTime::now_utc() + time::Duration::days(days);
+            let date = there.format(&time::format_description::well_known::Rfc2822).unwrap_or_default();
+            response = response.with("date", date.replace("+0000", "GMT"));
+        }
         if latency > 0 && request.host() == "management.azure.com" {
             tokio::time::sleep(Duration::from_millis(latency)).await;
         }
