@@ -64,6 +64,7 @@ impl Climbed<'_> {
 
 impl<'a> Climber<'a> {
     /// The same, and nothing is noted before the caller does so.
+    #[must_use]
     pub fn unrecorded(&self) -> Self {
         Self { recorder: None, trust: self.trust.clone(), ..*self }
     }
@@ -113,7 +114,7 @@ impl<'a> Climber<'a> {
             denied_clients: Vec::new(),
         };
         let (connection, rest) = match (&seen.route, self.proxy.url()) {
-            (Route::Proxy { .. }, Some(url)) => self.climb_by_proxy(&mut seen, url, ask, deadline).await,
+            (Route::Proxy { .. }, Some(url)) => Box::pin(self.climb_by_proxy(&mut seen, url, ask, deadline)).await,
             _ => self.climb_directly(&mut seen, ask, deadline).await,
         };
         Climbed { observation: seen, connection, rest }
@@ -136,7 +137,7 @@ impl<'a> Climber<'a> {
         seen.proxy = Some(observation);
         self.note(seen);
         self.tell_of(seen, Stage::Proxy, wire.is_some());
-        let connection = direct.while_waiting(self.ascend(seen, wire, ask, deadline)).await;
+        let connection = direct.while_waiting(Box::pin(self.ascend(seen, wire, ask, deadline))).await;
         (connection, Rest { own: Stragglers::default(), proxy: Some(rest), direct: Some(direct) })
     }
 

@@ -212,7 +212,7 @@ impl Run<'_> {
         let deadline = self.deadline.max(Deadline::now() + LATE_ENDPOINTS);
         match planned.role {
             // A name with a domain name label: the first guess at the login server was wrong, and this is the true one.
-            EndpointRole::Login => self.login(&planned.host).await,
+            EndpointRole::Login => Box::pin(self.login(&planned.host)).await,
             EndpointRole::Data => {
                 let seen = self.shared.look(&self.climber, &planned, deadline).await;
                 self.recorder.endpoint(&seen);
