@@ -20,6 +20,7 @@
 pub mod answer;
 pub mod certificate;
 pub mod climb;
+pub mod climb_once;
 pub mod connect;
 pub mod credential;
 pub mod excerpt;
@@ -34,7 +35,6 @@ mod recorder;
 pub mod request;
 pub mod resolve;
 pub mod runtime;
-pub mod shared;
 pub mod system;
 pub mod token;
 pub mod tunnel;
@@ -52,12 +52,12 @@ use crate::facts::report::StageStatus;
 use crate::facts::{EndpointObservation, EndpointRole, ImageReference, Known, LoginServer, ProbeFacts, Secret, Stage};
 
 use climb::{Climbed, Climber};
+use climb_once::SharedClimbs;
 use exchange::Connection;
 use handshake::Trust;
 use proxy::ProxyConfig;
 pub use recorder::Recorder;
 pub use request::{EntraTokens, Observer, PlannedEndpoint, ProbeRequest, Quiet};
-use shared::SharedClimbs;
 use system::System;
 
 /// Endpoints that become known late get at least this long.

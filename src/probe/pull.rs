@@ -7,9 +7,9 @@ use url::Url;
 
 use super::answer::{host_of, redirect};
 use super::climb::Climber;
+use super::climb_once::SharedClimbs;
 use super::exchange::{Ask, Connection, Raw};
 use super::plan::redirect_target;
-use super::shared::SharedClimbs;
 use crate::facts::Secret;
 use crate::facts::http::PullObservation;
 use crate::facts::{Cloud, EndpointObservation, Fqdn, ImageReference};
