@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::dns_dropped::dropped;
 use crate::facts::dns::{DnsObservation, DnsOutcome};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, Fqdn, Severity};
@@ -31,7 +32,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The chain leads into `privatelink.azurecr.io` and ends there in NXDOMAIN or without an address, and the registry
-    /// is one that we can see (else the zone shadows somebody else's: `dns/zone-shadows-registry`). Where zones or their
+    /// is one that we can see (else the zone shadows somebody else's: `dns/zone-shadows-registry`). An answer without an
+    /// error, of a name whose record the zone has, was filtered on its way (`dns/private-answer-dropped`). Where zones or their
     /// records may not be read it is only possible.
     ///
     /// ## Fix
@@ -44,7 +46,7 @@ declare_finding! {
 }
 
 fn private_zone_record_missing(case: &Case<'_>) -> Vec<Draft> {
-    let Some(login) = case.login().filter(|e| missing_in_private_zone(case, e)) else {
+    let Some(login) = case.login().filter(|e| missing_in_private_zone(case, e) && dropped(case, e).is_none()) else {
         return Vec::new();
     };
     if super::dns_zone::shadowing_zone(case, &login.host).is_some() {
@@ -103,7 +105,7 @@ pub(super) fn missing_in_private_zone(case: &Case<'_>, endpoint: &EndpointObserv
 }
 
 /// The zone in which a host's record belongs: one that is linked here before one that is not.
-fn zone_to_mend<'a>(case: &Case<'a>, host: &Fqdn) -> Option<(&'a PrivateDnsZone, String)> {
+pub(super) fn zone_to_mend<'a>(case: &Case<'a>, host: &Fqdn) -> Option<(&'a PrivateDnsZone, String)> {
     let mut zones = case.zones_for(host);
     zones.sort_by_key(|(zone, _)| (case.linked_here(zone) != Some(true), zone.name.as_str().len()));
     zones.into_iter().next()
@@ -196,6 +198,7 @@ fn data_records_missing(case: &Case<'_>, home: bool) -> Vec<Draft> {
     }
     case.data_endpoints()
         .filter(|e| e.role == EndpointRole::Data && case.is_home(e.region.as_ref()) == home)
+        .filter(|e| dropped(case, e).is_none())
         .filter(|e| missing_in_private_zone(case, e) || is_nxdomain(e) || public_though_private_exists(case, e))
         .map(|e| data_record_missing(case, e))
         .collect()
@@ -238,6 +241,11 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
     // An endpoint that was made before the replica has no address for it; then the record is not what is missing.
     if case.registry.is_some() && address.is_none() && !case.all_addresses_known() {
         return draft.possible(["private endpoint's addresses".to_owned()]);
+    }
+    // An answer without an error may have been filtered; only the zone tells that from a record that is not there.
+    let empty = matches!(Symptom::of(endpoint), Symptom::Dns(dns) if dns.answer.outcome == DnsOutcome::NoAddress);
+    if empty && zone.is_none_or(|(zone, _)| !zone.records.is_known()) {
+        return draft.possible(["records of the private DNS zone".to_owned()]);
     }
     draft
 }

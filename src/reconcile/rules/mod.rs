@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod dns;
 mod dns_address;
+mod dns_dropped;
 mod dns_local;
 mod dns_private;
 mod dns_zone;
@@ -47,6 +48,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         dns::RULES,
         dns_private::RULES,
         dns_zone::RULES,
+        dns_dropped::RULES,
         dns_address::RULES,
         dns_local::RULES,
         network::RULES,
