@@ -52,13 +52,15 @@ pub(super) struct Asked<'a> {
     pub(super) used_by: &'a [String],
     /// Whether to look from here only.
     pub(super) no_sign_in: bool,
+    /// What an access token is asked for where no image is pulled.
+    pub(super) token_scope: Option<&'static str>,
 }
 
 impl<'a> Asked<'a> {
     /// What `check` is asked for.
     pub(super) fn of(arguments: &'a CheckArguments) -> Self {
         let CheckArguments { registry, vantage, used_by, no_sign_in, .. } = arguments;
-        Self { registry, vantage, used_by, no_sign_in: *no_sign_in }
+        Self { registry, vantage, used_by, no_sign_in: *no_sign_in, token_scope: None }
     }
 }
 
@@ -84,6 +86,7 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
     let aim = aim(asked, arguments.registry.cloud.as_deref())?;
     let session = session(arguments, &aim.cloud)?;
     let mut request = probe_request(&aim, arguments.vantage)?;
+    request.token_scope = arguments.token_scope;
     // Asked before both halves: ARM then knows which machine's subnet to read. Nothing is asked off Azure.
     let azure_vm = probe::imds::azure_vm(request.imds).await;
     let vm = azure_vm.known().cloned().flatten();

@@ -121,7 +121,7 @@ fn look(arguments: &ExplainArguments, output: &Output) -> Result<Option<Seen>, F
     if registry.name.is_none() {
         return Ok(None);
     }
-    let asked = Asked { registry, vantage, used_by: &[], no_sign_in: *no_sign_in };
+    let asked = Asked { registry, vantage, used_by: &[], no_sign_in: *no_sign_in, token_scope: None };
     let Diagnosis { config, probe, report, interrupted } = block_on(diagnose(asked, output))??;
     let report = report.registries.into_iter().next().ok_or(Failure::NotRead)?;
     let options = Options::at(OffsetDateTime::now_utc());

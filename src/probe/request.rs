@@ -31,6 +31,8 @@ pub struct ProbeRequest {
     pub dns_server: Option<SocketAddr>,
     /// `--image`: pulled to prove the data path.
     pub image: Option<ImageReference>,
+    /// What an access token is asked for where no image is pulled; without it none is asked for.
+    pub token_scope: Option<&'static str>,
     /// `--subnet`.
     pub subnet: Option<ResourceId>,
     /// `--vnet`.
@@ -59,6 +61,7 @@ impl ProbeRequest {
             ca_file: None,
             dns_server: None,
             image: None,
+            token_scope: None,
             subnet: None,
             vnet: None,
             egress_ip: None,

@@ -42,7 +42,8 @@ impl Tokens {
 
 /// Answers the login server's challenge over a connection to its realm's host: Entra token, `/oauth2/exchange`, and for `--image` `/oauth2/token`.
 ///
-/// Without `--image` nothing is asked beyond the exchange: it proves the identity, and a scope would prove no more.
+/// Without `--image` nothing is asked beyond the exchange, unless the request names a scope: the exchange proves the
+/// identity, and a token would prove no more.
 pub async fn authenticate(
     request: &ProbeRequest,
     login: &EndpointObservation,
@@ -72,6 +73,9 @@ pub async fn authenticate(
         Ok(None) => return Tokens { observation: Known::Known(seen), access: None },
         Err(why) => (from_docker(request, &mut seen, deadline).await, Some(why)),
     };
+    if grant.is_some() && seen.scope.is_none() {
+        seen.scope = request.token_scope.map(str::to_owned);
+    }
     let access = match seen.scope.clone() {
         None if grant.is_none() => return Tokens::none(&why.unwrap_or_else(|| "no credential".to_owned())),
         None => None,
@@ -79,7 +83,11 @@ pub async fn authenticate(
             let (observation, raw) = token(connection, &service, &scope, grant.as_ref(), deadline).await;
             seen.token = Some(observation);
             let access = raw.and_then(|raw| secret_of(&raw, "access_token"));
-            seen.granted = access.as_ref().map_or_else(|| Known::unknown("no token was given"), granted);
+            seen.granted = match &access {
+                None => Known::unknown("no token was given"),
+                Some(_) if request.image.is_none() => Known::unknown("the token is for no repository"),
+                Some(access) => granted(access),
+            };
             access
         }
     };

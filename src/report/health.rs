@@ -48,7 +48,7 @@ fn failed(title: &'static str, text: String) -> HealthLine {
 
 /// Name resolution, challenge, tokens and the encryption's identity, as far as the ladder was climbed.
 ///
-/// `repository` is the one named with `--repository`; without it no access token was asked for, and none is reported.
+/// `repository` is the one named with `--repository`; without it the access token is for none.
 pub fn registry_lines(
     config: &ConfigFacts,
     probe: &ProbeFacts,
@@ -147,7 +147,7 @@ fn tokens(
     let auth = match &probe.auth {
         Known::Known(auth) => auth,
         Known::Unknown(missing) => {
-            let text = format!("Please run 'az login' to setup account. ({})", missing.why);
+            let text = format!("Please run 'az login' to setup account.\nacr-doctor: {}", missing.why);
             lines.push(HealthLine::Failed(HealthError::untitled(text)));
             return;
         }
@@ -164,14 +164,13 @@ fn tokens(
             other => return lines.push(failed("CONNECTIVITY_REFRESH_TOKEN_ERROR", denied(host, other))),
         }
     }
-    match repository {
-        Some(repository) => lines.push(access(auth, host, repository)),
-        None if registry.is_some_and(is_abac) => lines.push(HealthLine::Note(
+    lines.push(access(auth, host, repository));
+    if repository.is_none() && registry.is_some_and(is_abac) {
+        lines.push(HealthLine::Note(
             "Note: Please run the command with the '--repository' flag to check your read and write access to a \
              specific repository."
                 .to_owned(),
-        )),
-        None => {}
+        ));
     }
 }
 
@@ -187,7 +186,7 @@ fn denied(host: &str, status: Option<u16>) -> String {
     )
 }
 
-fn access(auth: &AuthObservation, host: &str, repository: &str) -> HealthLine {
+fn access(auth: &AuthObservation, host: &str, repository: Option<&str>) -> HealthLine {
     const TITLE: &str = "CONNECTIVITY_ACCESS_TOKEN_ERROR";
     let status = auth.token.as_ref().and_then(|token| answered(&token.outcome)).map(|answer| answer.status);
     if status != Some(200) {
@@ -201,12 +200,19 @@ fn access(auth: &AuthObservation, host: &str, repository: &str) -> HealthLine {
                 format!("You have {own} permissions to the repository. You are lacking pull repository permissions."),
             )
         }
-        _ => HealthLine::Passed(format!("Fetch access token for repository '{repository}' in registry '{host}'")),
+        _ => HealthLine::Passed(match repository {
+            Some(repository) => format!("Fetch access token for repository '{repository}' in registry '{host}'"),
+            None => format!("Fetch access token for registry '{host}'"),
+        }),
     }
 }
 
 /// Whether the registry's names lead to its private endpoint in `vnet` (`--vnet`).
 pub fn private_routing(registry: &RegistryConfig, probe: &ProbeFacts, vnet: &ResourceId) -> Vec<HealthLine> {
+    if registry.private_endpoint_connections.known().is_some_and(Vec::is_empty) {
+        let text = format!("Registry \"{}\" doesn't have private endpoints to verify DNS routings.", registry.name);
+        return vec![HealthLine::Failed(HealthError::untitled(text))];
+    }
     let endpoints = registry.private_endpoint_connections.known().into_iter().flatten();
     let endpoints = endpoints.filter_map(|c| c.private_endpoint.known().cloned().flatten());
     let here: Vec<_> = endpoints.filter(|e| e.virtual_network().is_some_and(|v| v.key() == vnet.key())).collect();

@@ -19,6 +19,9 @@ use super::exit::{Failure, Outcome};
 use super::output::Output;
 use teller::{Teller, ends};
 
+/// az proves that the registry gives access tokens by asking for one for a repository `None`; this scope has a meaning.
+const TOKEN_SCOPE: &str = "registry:catalog:*";
+
 /// `check-health`.
 #[derive(Debug, Args)]
 #[command(after_help = "Drop-in for `az acr check-health`: see docs/check-health.md.\n\nExample:\n  \
@@ -43,6 +46,9 @@ pub struct CheckHealthArguments {
 
 pub(super) async fn run(arguments: &CheckHealthArguments, output: &Output) -> Result<Outcome, Failure> {
     let teller = Teller::new(output, arguments.ignore_errors);
+    if let Some((name, suffix)) = arguments.registry.name.as_deref().and_then(login_server_parts) {
+        teller.note(&format!("Registry name is '{name}'. The following suffix '{suffix}' is automatically omitted."));
+    }
     let in_cloud_shell = std::env::var_os("ACC_CLOUD").is_some_and(|value| !value.is_empty());
     if in_cloud_shell {
         teller.note("Environment checks are not supported in Azure Cloud Shell.");
@@ -62,6 +68,12 @@ pub(super) async fn run(arguments: &CheckHealthArguments, output: &Output) -> Re
     Ok(Outcome::Healthy)
 }
 
+/// The registry's name in a login server, and what az leaves off: the suffix, and the hash of a domain name label.
+fn login_server_parts(asked: &str) -> Option<(&str, &str)> {
+    let at = asked.find(['-', '.']).filter(|_| asked.contains('.') && !asked.starts_with('/'))?;
+    asked.split_at_checked(at)
+}
+
 /// The registry's own lines; whether one of them ends the check.
 async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Teller<'_>) -> Result<bool, Failure> {
     let Some(name) = &arguments.registry.name else {
@@ -72,7 +84,8 @@ async fn registry(arguments: &CheckHealthArguments, output: &Output, teller: &Te
             )));
     };
     let check = as_check(arguments, name)?;
-    let Diagnosis { config, probe, report, .. } = diagnose(Asked::of(&check), output).await?;
+    let asked = Asked { token_scope: Some(TOKEN_SCOPE), ..Asked::of(&check) };
+    let Diagnosis { config, probe, report, .. } = diagnose(asked, output).await?;
     if output.is_document() {
         output.report(&report, |style| report::table(&report, style))?;
     }
@@ -134,5 +147,22 @@ fn as_check(arguments: &CheckHealthArguments, name: &str) -> Result<Box<CheckArg
     match Arguments::try_parse_from(words).map(|parsed| parsed.command) {
         Ok(Command::Check(check)) => Ok(check),
         _ => Err(Failure::Missing("check-health cannot pass these arguments on to check")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_server_is_a_name_and_a_suffix() {
+        for (asked, parts) in [
+            ("myreg.azurecr.io", Some(("myreg", ".azurecr.io"))),
+            ("myreg-c0ffee.azurecr.io", Some(("myreg", "-c0ffee.azurecr.io"))),
+            ("myreg", None),
+            ("/subscriptions/s/resourceGroups/a.b/providers/x", None),
+        ] {
+            assert_eq!(login_server_parts(asked), parts, "{asked}");
+        }
     }
 }

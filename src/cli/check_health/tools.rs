@@ -18,16 +18,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PULL_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a program said.
+#[derive(Default)]
 struct Said {
     stdout: String,
     stderr: String,
     succeeded: bool,
 }
 
+impl Said {
+    /// What az passes on of a program that did its work: a warning of its own.
+    fn warning(&self) -> Option<HealthLine> {
+        self.stderr.to_lowercase().starts_with("warning").then(|| HealthLine::Note(self.stderr.clone()))
+    }
+}
+
 async fn say(program: &str, arguments: &[&str], patience: Duration) -> Option<Said> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    let failed = |why: String| Said { stdout: String::new(), stderr: why, succeeded: false };
+    let failed = |why: String| Said { stderr: why, ..Said::default() };
     match timeout(patience, command.output()).await {
         Ok(Ok(ended)) => Some(Said {
             stdout: String::from_utf8_lossy(&ended.stdout).trim_end().to_owned(),
@@ -40,9 +48,16 @@ async fn say(program: &str, arguments: &[&str], patience: Duration) -> Option<Sa
     }
 }
 
-fn failed(title: &'static str, text: &str, more: &str) -> HealthLine {
-    let text = if more.is_empty() { text.to_owned() } else { format!("{text}\n{more}") };
+fn failed(title: &'static str, text: &str) -> HealthLine {
     HealthLine::Failed(HealthError::new(title, text))
+}
+
+/// az's text, and below it which command failed with what.
+fn failed_command(title: &'static str, text: &str, line: &[&str], said: &Said) -> HealthLine {
+    if said.stderr.is_empty() {
+        return failed(title, text);
+    }
+    failed(title, &format!("{text}\nFailed to run command '{}'. {}", line.join(" "), said.stderr))
 }
 
 /// `$DOCKER_COMMAND`, docker or podman: is it there, does its daemon answer, can it pull?
@@ -57,28 +72,26 @@ pub(super) async fn container(yes: bool) -> Vec<HealthLine> {
             break;
         }
     }
-    let Some((command, ps)) = found else {
-        return vec![failed(COMMAND, "Please verify if Docker client is installed and running.", "")];
-    };
+    let missing = "Please verify if Docker client is installed and running.";
+    let Some((command, ps)) = found else { return vec![failed(COMMAND, missing)] };
     if !ps.succeeded {
-        return vec![failed(COMMAND, &ps.stderr, "")];
+        return vec![failed(COMMAND, if ps.stderr.is_empty() { missing } else { &ps.stderr })];
     }
-    let title = capitalised(&command);
-    let mut lines =
-        vec![HealthLine::Note(format!("{title} daemon status: available")), version(&command, &title).await];
-    lines.push(pull(&command, &title, yes).await);
+    let title = titled(&command);
+    let mut lines = vec![HealthLine::Note(format!("{title} daemon status: available"))];
+    lines.extend(version(&command, &title).await);
+    lines.extend(pull(&command, &title, yes).await);
     lines
 }
 
-async fn version(command: &str, title: &str) -> HealthLine {
-    let said = say(command, &["version", "--format", "json"], PATIENCE).await;
-    let Some(said) = said.filter(|said| said.succeeded) else {
-        return failed(
-            "DOCKER_VERSION_ERROR",
-            "An error occurred while retrieving Docker version. Please try verifying it manually.",
-            "",
-        );
-    };
+async fn version(command: &str, title: &str) -> Vec<HealthLine> {
+    let arguments = ["version", "--format", "json"];
+    let said = say(command, &arguments, PATIENCE).await.unwrap_or_default();
+    if !said.succeeded {
+        let [one, two, three] = arguments;
+        let text = "An error occurred while retrieving Docker version. Please try verifying it manually.";
+        return vec![failed_command("DOCKER_VERSION_ERROR", text, &[command, one, two, three], &said)];
+    }
     let document: Value = serde_json::from_str(&said.stdout).unwrap_or_default();
     let of = |member: &str| {
         document.pointer(&format!("/Client/{member}")).and_then(Value::as_str).unwrap_or("unknown").to_owned()
@@ -88,22 +101,26 @@ async fn version(command: &str, title: &str) -> HealthLine {
         Some(both) => both.to_owned(),
         None => format!("{}/{}", of("Os"), of("Arch")),
     };
-    HealthLine::Note(format!("{title} version: {}, build {commit}, platform {platform}", of("Version")))
+    let known = HealthLine::Note(format!("{title} version: {}, build {commit}, platform {platform}", of("Version")));
+    said.warning().into_iter().chain([known]).collect()
 }
 
-async fn pull(command: &str, title: &str, yes: bool) -> HealthLine {
+async fn pull(command: &str, title: &str, yes: bool) -> Vec<HealthLine> {
     if !yes && !agreed() {
-        return HealthLine::Note("Skipping pull check.".to_owned());
+        return vec![HealthLine::Note("Skipping pull check.".to_owned())];
     }
-    match say(command, &["pull", IMAGE], PULL_PATIENCE).await {
-        Some(said) if said.succeeded => HealthLine::Passed(format!("{title} pull of '{IMAGE}'")),
-        said => failed(
-            "DOCKER_PULL_ERROR",
-            "An error occurred while pulling a sample image. Please validate your network connection and verify if \
-             Docker daemon is running properly.",
-            &said.map(|said| said.stderr).unwrap_or_default(),
-        ),
+    let said = say(command, &["pull", IMAGE], PULL_PATIENCE).await.unwrap_or_default();
+    let passed = HealthLine::Passed(format!("{title} pull of '{IMAGE}'"));
+    if said.succeeded {
+        return said.warning().into_iter().chain([passed]).collect();
     }
+    if said.stderr.contains("cannot be used on this platform") {
+        let other = format!("Image '{IMAGE}' can be pulled but cannot be used on this platform");
+        return vec![passed, HealthLine::Note(other)];
+    }
+    let text = "An error occurred while pulling a sample image. Please validate your network connection and verify if \
+                Docker daemon is running properly.";
+    vec![failed_command("DOCKER_PULL_ERROR", text, &[command, "pull", IMAGE], &said)]
 }
 
 /// Asks as az does; where nobody can answer, the answer is no.
@@ -117,39 +134,52 @@ fn agreed() -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim().to_lowercase().starts_with('y')
 }
 
-fn capitalised(command: &str) -> String {
-    let mut letters = command.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
+/// Each word with a capital letter, as az shows a command.
+fn titled(command: &str) -> String {
+    let mut inside = false;
+    let shown = command.chars().map(|letter| {
+        let first = letter.is_alphabetic() && !inside;
+        inside = letter.is_alphabetic();
+        if first { letter.to_uppercase().collect::<String>() } else { letter.to_lowercase().collect() }
+    });
+    shown.collect()
 }
 
 /// Whether helm is there, and new enough.
 pub(super) async fn helm() -> Vec<HealthLine> {
-    let program = std::env::var("HELM_COMMAND").ok().filter(|c| !c.is_empty()).unwrap_or_else(|| "helm".to_owned());
-    let Some(said) = say(&program, &["version", "--client", "--short"], PATIENCE).await else {
-        return vec![failed("HELM_COMMAND_ERROR", "Please verify if Helm is installed.", "")];
+    const MISSING: &str = "Please verify if Helm is installed.";
+    let Some(help) = say("helm", &["--help"], PATIENCE).await else {
+        return vec![failed("HELM_COMMAND_ERROR", MISSING)];
     };
-    if !said.succeeded {
-        return vec![failed(
-            "HELM_VERSION_ERROR",
-            "An error occurred while retrieving Helm version. Please make sure that you are using the recommended Helm \
-             version.",
-            &said.stderr,
-        )];
+    if !help.stderr.is_empty() {
+        return vec![failed("HELM_COMMAND_ERROR", &format!("{MISSING}\n{}", help.stderr))];
     }
-    let version = said.stdout.trim_start_matches("Client: ").trim_start_matches('v');
-    let version = version.split(['+', ' ']).next().unwrap_or_default();
-    let mut lines = vec![HealthLine::Note(format!("Helm version: {version}"))];
-    if !is_recommended(version) {
+    let said = say("helm", &["version", "--client"], PATIENCE).await.unwrap_or_default();
+    if !said.succeeded {
+        let text = "An error occurred while retrieving Helm version. Please make sure that you have the latest Azure \
+                    CLI version, and that you are using the recommended Helm version.";
+        return vec![failed_command("HELM_VERSION_ERROR", text, &["helm", "version", "--client"], &said)];
+    }
+    let version = version_in(&said.stdout);
+    let shown = HealthLine::Note(format!("Helm version: {}", version.unwrap_or(&said.stdout)));
+    let mut lines: Vec<_> = said.warning().into_iter().chain([shown]).collect();
+    if version.is_some_and(|version| !is_recommended(version)) {
         lines.push(failed(
             "HELM_VERSION_ERROR",
             "Current Helm client version is not recommended. Please upgrade your Helm client to at least version 2.11.0.",
-            "",
         ));
     }
     lines
 }
 
-/// At least 2.11; a version that cannot be read is nobody's fault.
+/// The version in helm's own words: `SemVer:"v2.17.0"` or `Version:"v3.14.2"`.
+fn version_in(said: &str) -> Option<&str> {
+    let (_, rest) = said.split_once("SemVer:\"v").or_else(|| said.split_once("Version:\"v"))?;
+    let (version, _) = rest.split_once('"')?;
+    (!version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.')).then_some(version)
+}
+
+/// At least 2.11.
 fn is_recommended(version: &str) -> bool {
     let mut numbers = version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
@@ -165,7 +195,25 @@ mod tests {
     #[test]
     fn helm_before_2_11_is_too_old() {
         assert!(!is_recommended("2.9.1"));
-        assert!(is_recommended("2.11.0") && is_recommended("3.14.2") && is_recommended("canary"));
-        assert_eq!(capitalised("podman"), "Podman");
+        assert!(is_recommended("2.11.0") && is_recommended("3.14.2"));
+    }
+
+    #[test]
+    fn helms_version_is_read_from_its_own_words() {
+        for (said, version) in [
+            ("version.BuildInfo{Version:\"v3.14.2\", GitCommit:\"c309b6f\"}", Some("3.14.2")),
+            ("Client: &version.Version{SemVer:\"v2.17.0\", GitCommit:\"a690bad\"}", Some("2.17.0")),
+            ("version.BuildInfo{Version:\"v4.0.0-rc.1\"}", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(said), version, "{said}");
+        }
+    }
+
+    #[test]
+    fn commands_are_shown_as_az_shows_them() {
+        for (command, shown) in [("podman", "Podman"), ("/bin/true", "/Bin/True"), ("docker2go", "Docker2Go")] {
+            assert_eq!(titled(command), shown);
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Order {
     pub command: Option<Vec<String>>,
     /// Seconds before it counts as hung, instead of the scenario's.
     pub deadline: Option<u64>,
+    /// Whether the command, such as a script, uses the Azure CLI, which is then signed in first.
+    pub az: bool,
     /// Environment variables besides the client's, which they replace.
     pub env: Vec<(String, String)>,
     /// Whether to give the terminal to a shell in the client's namespace after the run.
@@ -212,7 +214,7 @@ fn serve_in(namespace: &str, lab: &Arc<Lab>, ready: &mpsc::Sender<Result<(), Lab
 fn azure_cli(scenario: &Scenario, order: &Order) -> Result<Option<PathBuf>, LabError> {
     let command = order.command.as_ref().or(scenario.run.command.as_ref());
     let is_run = command.and_then(|line| line.first()).is_some_and(|word| word == "az");
-    if is_run || scenario.client.az {
+    if is_run || scenario.client.az || order.az {
         return az::program().map(Some).map_err(LabError::Unsupported);
     }
     // Whoever opens a shell may want it, but does not need it.
