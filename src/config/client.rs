@@ -9,6 +9,7 @@ use super::read_error::ReadError;
 use super::reader::{NETWORK, Reader};
 use super::wire::network::service_tags;
 use super::wire::{Fields, ranges};
+use crate::facts::config::ClientInterface;
 use crate::facts::vantage::AzureVm;
 use crate::facts::{Known, ResourceId, Unknown};
 
@@ -16,15 +17,30 @@ use crate::facts::{Known, ResourceId, Unknown};
 pub(super) struct ClientNetwork {
     pub(super) subnet: Known<Option<ResourceId>>,
     pub(super) virtual_network: Known<Option<ResourceId>>,
+    pub(super) interface: Known<ClientInterface>,
+}
+
+/// How a machine stands in its network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Attachment {
+    subnet: ResourceId,
+    interface: ResourceId,
+    /// The interface's own, beside the subnet's.
+    security_group: Option<ResourceId>,
 }
 
 impl Reader<'_> {
     /// Finds and reads the client's subnet and network.
     pub(super) async fn client(&self) -> ClientNetwork {
         let hints = &self.request.client;
-        let subnet = match (&hints.subnet, &hints.azure_vm, &hints.vnet) {
+        let machine = hints.azure_vm.as_ref().filter(|_| hints.subnet.is_none());
+        let attachment = match machine {
+            Some(machine) => Some((machine, self.attachment(machine).await)),
+            None => None,
+        };
+        let subnet = match (&hints.subnet, &attachment, &hints.vnet) {
             (Some(subnet), ..) => Known::Known(Some(subnet.clone())),
-            (None, Some(machine), _) => self.subnet_of_machine(machine).await,
+            (None, Some((_, attachment)), _) => attachment.as_ref().map(|found| Some(found.subnet.clone())),
             (None, None, Some(network)) => self.subnet_in(network).await,
             (None, None, None) => Known::Unknown(Unknown::needing("the client's subnet was not told", "--subnet")),
         };
@@ -39,9 +55,10 @@ impl Reader<'_> {
                 futures::join!(self.zones_of(network.subscription()), self.network(network));
             }
         };
+        let guarded = attachment.as_ref().and_then(|(_, found)| found.known()?.security_group.as_ref());
         let own = async {
             if let Known::Known(Some(subnet)) = &subnet {
-                futures::join!(self.subnet(subnet, Extent::Client), self.tags_for(subnet));
+                futures::join!(self.subnet(subnet, Extent::Client), self.tags_for(subnet, guarded.is_some()));
             }
         };
         let more = join_all(hints.more_subnets.iter().map(|subnet| async {
@@ -51,16 +68,35 @@ impl Reader<'_> {
                 self.zones_of(subnet.subscription())
             );
         }));
-        futures::join!(zones, own, more);
-        ClientNetwork { subnet, virtual_network }
+        let interface = self.interface(attachment.as_ref());
+        let ((), (), _, interface) = futures::join!(zones, own, more, interface);
+        ClientNetwork { subnet, virtual_network, interface }
     }
 
-    /// Service tags, only where a security group on the client's subnet may use them: the answer is several MiB.
-    async fn tags_for(&self, subnet: &ResourceId) {
+    /// The machine's interface with its security group.
+    async fn interface(&self, found: Option<&(&AzureVm, Known<Attachment>)>) -> Known<ClientInterface> {
+        let Some((machine, attachment)) = found else {
+            let why =
+                "the client's network interface was not looked for: the client is no Azure VM, or its subnet was told";
+            return Known::unknown(why);
+        };
+        match attachment {
+            Known::Known(attachment) => Known::Known(ClientInterface {
+                machine: machine.id.clone(),
+                id: attachment.interface.clone(),
+                network_security_group: self.security_group(attachment.security_group.as_ref()).await,
+            }),
+            Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
+        }
+    }
+
+    /// Service tags, only where a security group on the client's interface or subnet may use them: the answer is several
+    /// MiB.
+    async fn tags_for(&self, subnet: &ResourceId, guarded: bool) {
         let Some(network) = subnet.virtual_network() else { return };
         let (own, network) =
             futures::join!(self.arm.get(subnet.as_str(), NETWORK), self.arm.get(network.as_str(), NETWORK));
-        let guarded = own.is_ok_and(|d| Fields::of(&d).reference("networkSecurityGroup").is_some());
+        let guarded = guarded || own.is_ok_and(|d| Fields::of(&d).reference("networkSecurityGroup").is_some());
         let location = network.ok().and_then(|d| Fields::of(&d).owned("location"));
         let (true, Some(location)) = (guarded, location) else { return };
         let path = format!(
@@ -74,8 +110,8 @@ impl Reader<'_> {
         self.service_tags.once("tags", read).await;
     }
 
-    /// The subnet of an Azure VM's interface that has one of the machine's addresses.
-    async fn subnet_of_machine(&self, machine: &AzureVm) -> Known<Option<ResourceId>> {
+    /// The interface of an Azure VM that has one of the machine's addresses, and its subnet.
+    async fn attachment(&self, machine: &AzureVm) -> Known<Attachment> {
         let id = machine.id.as_str();
         let in_scale_set = machine.id.key().contains("/virtualmachinescalesets/");
         let listing = if in_scale_set {
@@ -96,17 +132,11 @@ impl Reader<'_> {
         let of_machine =
             |d: &&Value| in_scale_set || Fields::of(d).reference("virtualMachine").is_some_and(|vm| vm == machine.id);
         let own: Vec<&Value> = listing.items.iter().filter(of_machine).collect();
-        let subnets = own.iter().flat_map(|d| Fields::of(d).list("ipConfigurations")).map(Fields::of);
-        let mut candidates: Vec<(bool, ResourceId)> = subnets
-            .filter_map(|configuration| {
-                let address = configuration.text("privateIPAddress").and_then(|a| a.parse().ok());
-                let ours = address.is_some_and(|a| machine.private_addresses.contains(&a));
-                Some((!ours, configuration.reference("subnet")?))
-            })
-            .collect();
+        let mut candidates: Vec<(bool, Attachment)> =
+            own.into_iter().flat_map(|nic| attachments(Fields::of(nic), machine)).collect();
         candidates.sort();
         match candidates.into_iter().next() {
-            Some((_, subnet)) => Known::Known(Some(subnet)),
+            Some((_, attachment)) => Known::Known(attachment),
             None => Known::Unknown(Unknown::needing(
                 "no network interface of this machine is in its resource group",
                 "--subnet",
@@ -127,6 +157,20 @@ impl Reader<'_> {
             Err(error) => error.known(),
         }
     }
+}
+
+/// What an interface says of its places, those with one of the machine's addresses first (`false` sorts before `true`).
+fn attachments(nic: Fields<'_>, machine: &AzureVm) -> Vec<(bool, Attachment)> {
+    let Some(interface) = nic.id("id") else { return Vec::new() };
+    let security_group = nic.reference("networkSecurityGroup");
+    let of = |configuration: &Value| {
+        let configuration = Fields::of(configuration);
+        let address = configuration.text("privateIPAddress").and_then(|a| a.parse().ok());
+        let other = !address.is_some_and(|a| machine.private_addresses.contains(&a));
+        let subnet = configuration.reference("subnet")?;
+        Some((other, Attachment { subnet, interface: interface.clone(), security_group: security_group.clone() }))
+    };
+    nic.list("ipConfigurations").iter().filter_map(of).collect()
 }
 
 fn subnet_holding(network: &Value, addresses: &[IpNet]) -> Option<ResourceId> {

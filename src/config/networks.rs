@@ -83,7 +83,7 @@ impl Reader<'_> {
         subnet
     }
 
-    async fn security_group(&self, id: Option<&ResourceId>) -> Known<Option<NetworkSecurityGroup>> {
+    pub(super) async fn security_group(&self, id: Option<&ResourceId>) -> Known<Option<NetworkSecurityGroup>> {
         let Some(id) = id else { return Known::Known(None) };
         let read = self.arm.get(id.as_str(), NETWORK).await.map(|d| security_group(&d));
         optional(self, &format!("network security group '{}'", id.name()), read)

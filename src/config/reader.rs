@@ -99,6 +99,7 @@ impl<'r> Reader<'r> {
         facts.registries.sort_by(|a, b| a.id.cmp(&b.id));
         facts.client_subnet = client.subnet;
         facts.client_virtual_network = client.virtual_network;
+        facts.client_interface = client.interface;
         facts.private_dns_zones = self.private_dns_zones();
         facts.subnets = self.subnets.values();
         facts.virtual_networks = self.networks.values();

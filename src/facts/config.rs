@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::ClusterConfig;
-use super::network::{PrivateDnsZone, ServiceTag, SubnetRead, VirtualNetworkRead};
+use super::network::{NetworkSecurityGroup, PrivateDnsZone, ServiceTag, SubnetRead, VirtualNetworkRead};
 use super::open_enum::open_enum;
 use super::registry::RegistryConfig;
 use super::{Cloud, Known, RegistryName, ResourceId, Unrecognised};
@@ -44,6 +44,9 @@ pub struct ConfigFacts {
     /// The client's virtual network, where only that is known (`--vnet`).
     #[serde(default)]
     pub client_virtual_network: Known<Option<ResourceId>>,
+    /// The client's own network interface, where it is an Azure VM and nobody named its subnet.
+    #[serde(default)]
+    pub client_interface: Known<ClientInterface>,
     /// The cluster whose nodes are to pull (`check --from aks`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterConfig>,
@@ -67,10 +70,24 @@ impl ConfigFacts {
             service_tags: Known::default(),
             client_subnet: Known::default(),
             client_virtual_network: Known::default(),
+            client_interface: Known::default(),
             cluster: None,
             failed_reads: Vec::new(),
         }
     }
+}
+
+/// The network interface by which a virtual machine stands in its subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientInterface {
+    /// The machine: facts may be read on one machine and joined with the probe of another.
+    pub machine: ResourceId,
+    /// The interface.
+    pub id: ResourceId,
+    /// Its own security group, which decides besides the subnet's.
+    #[serde(default)]
+    pub network_security_group: Known<Option<NetworkSecurityGroup>>,
 }
 
 /// How the sign-in to Microsoft Entra ID went.

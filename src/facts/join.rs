@@ -17,6 +17,7 @@ impl ConfigFacts {
         self.service_tags = lists(self.service_tags, other.service_tags, |tag| tag.name.clone());
         self.client_subnet = later(self.client_subnet, other.client_subnet);
         self.client_virtual_network = later(self.client_virtual_network, other.client_virtual_network);
+        self.client_interface = later(self.client_interface, other.client_interface);
         self.cluster = other.cluster.or(self.cluster);
         self.failed_reads.extend(other.failed_reads);
         self

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::facts::config::{FailedRead, LookupOutcome, RegistryLookup, SignIn};
-use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet, VirtualNetwork};
+use crate::facts::network::{NetworkSecurityGroup, PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet, VirtualNetwork};
 use crate::facts::registry::{DefaultAction, NetworkRuleSet, PrivateEndpointConnection, PublicNetworkAccess};
 use crate::facts::report::UnknownFact;
 use crate::facts::{
@@ -256,6 +256,17 @@ impl<'a> Case<'a> {
     pub fn client_subnet(&self) -> Option<(&ResourceId, &'a Subnet)> {
         let id = self.place.subnet.as_ref()?;
         Some((id, self.subnet(id)?))
+    }
+
+    /// The security groups that the client's traffic passes on its way out, each with what it stands on. The interface's
+    /// counts only where this very machine's was read.
+    pub fn client_security_groups(&self) -> Vec<(&'static str, &'a NetworkSecurityGroup)> {
+        let vm = self.probe.and_then(|p| p.vantage.azure_vm.known()?.as_ref());
+        let interface = self.config.client_interface.known().filter(|i| vm.is_some_and(|vm| vm.id == i.machine));
+        let of_interface = interface.and_then(|i| i.network_security_group.known()?.as_ref());
+        let of_subnet = self.client_subnet().and_then(|(_, subnet)| subnet.network_security_group.known()?.as_ref());
+        let on = |place, group: Option<&'a NetworkSecurityGroup>| group.map(|group| (place, group));
+        [on("network interface", of_interface), on("subnet", of_subnet)].into_iter().flatten().collect()
     }
 
     /// Whether a data endpoint belongs to the home region.

@@ -68,7 +68,8 @@ async fn a_machines_subnet_is_found_by_its_interface() {
         move |asked| match asked.path().rsplit('/').next() {
             Some("networkInterfaces") => {
                 let nic = |vm: &str, address: &str, subnet: &str| {
-                    json!({ "properties": { "virtualMachine": { "id": vm },
+                    json!({ "id": net("networkInterfaces", subnet), "properties": { "virtualMachine": { "id": vm },
+                    "networkSecurityGroup": { "id": net("networkSecurityGroups", "nsg") },
                     "ipConfigurations": [{ "properties": { "privateIPAddress": address,
                         "subnet": { "id": format!("{VNET}/subnets/{subnet}") } } }] } })
                 };
@@ -91,4 +92,9 @@ async fn a_machines_subnet_is_found_by_its_interface() {
     )
     .await;
     assert_eq!(facts.client_subnet.known().unwrap().as_ref().unwrap().name(), "nodes");
+    let interface = facts.client_interface.known().unwrap();
+    assert_eq!((interface.machine.name(), interface.id.name()), ("vm", "nodes"));
+    let group = interface.network_security_group.known().unwrap().as_ref().unwrap();
+    assert_eq!(group.rules[0].name, "deny");
+    assert!(facts.service_tags.is_known(), "the interface's group may use them");
 }

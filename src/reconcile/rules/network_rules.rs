@@ -22,22 +22,22 @@ fn present<T>(fact: &Known<Option<T>>) -> Option<&T> {
     fact.known()?.as_ref()
 }
 
-/// The rule of the client's security group that denies a connection, if one does.
+/// The rule of one of the client's security groups that denies a connection, if one does.
 fn denied_by<'a>(
     case: &Case<'_>,
-    subnet: &Subnet,
     group: &'a NetworkSecurityGroup,
     endpoint: &EndpointObservation,
     destination: IpAddr,
 ) -> Option<&'a SecurityRule> {
+    let ranges: &[IpNet] = case.client_subnet().map_or(&[], |(_, subnet)| &subnet.address_prefixes);
     let own: Vec<IpNet> = case
         .probe
         .into_iter()
         .flat_map(|p| &p.vantage.addresses)
-        .filter(|a| subnet.address_prefixes.iter().any(|p| p.contains(&a.addr())))
+        .filter(|a| ranges.iter().any(|p| p.contains(&a.addr())))
         .map(|a| IpNet::from(a.addr()))
         .collect();
-    let sources = if own.is_empty() { subnet.address_prefixes.as_slice() } else { own.as_slice() };
+    let sources = if own.is_empty() { ranges } else { own.as_slice() };
     let home = case.registry.map(|r| &r.location).filter(|_| endpoint.role == EndpointRole::Login);
     let connection = Connection {
         sources,
@@ -52,20 +52,19 @@ fn denied_by<'a>(
     }
 }
 
-/// Endpoints whose connection the client's own security group denies, each with the rule.
+/// Endpoints whose connection a security group of the client denies, each with the rule.
 fn denied<'a, 'g>(
     case: &Case<'a>,
-    subnet: &Subnet,
     group: &'g NetworkSecurityGroup,
 ) -> Vec<(&'a EndpointObservation, &'g SecurityRule)> {
     case.everything()
         .filter(|e| fails_with(e, &TcpOutcome::TimedOut))
-        .filter_map(|e| tried(e).find_map(|ip| denied_by(case, subnet, group, e, ip)).map(|rule| (e, rule)))
+        .filter_map(|e| tried(e).find_map(|ip| denied_by(case, group, e, ip)).map(|rule| (e, rule)))
         .collect()
 }
 
 declare_finding! {
-    /// The security group of the client's own subnet denies the way to the registry.
+    /// A security group of the client's own subnet or network interface denies the way to the registry.
     ///
     /// ## Why it matters
     /// The packets never leave the network: neither the registry's rules nor any firewall behind have seen them.
@@ -75,8 +74,9 @@ declare_finding! {
     /// - docker: `net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)`
     ///
     /// ## What decides it
-    /// TCP to the endpoint times out, and among the outbound rules of the subnet's security group, in the order of their
-    /// priority, the first that matches the address and port 443 is a Deny.
+    /// TCP to the endpoint times out, and among the outbound rules of a security group, in the order of their priority, the
+    /// first that matches the address and port 443 is a Deny. Traffic must pass both groups, the interface's and the
+    /// subnet's; the interface's is known where this runs on the Azure VM itself.
     ///
     /// ## Fix
     /// An outbound rule before it, with the service tag AzureContainerRegistry (and Storage, without dedicated data
@@ -92,31 +92,29 @@ declare_finding! {
 }
 
 fn nsg_blocks_outbound(case: &Case<'_>) -> Vec<Draft> {
-    let Some((id, subnet)) = case.client_subnet() else {
-        return Vec::new();
-    };
-    let Some(group) = present(&subnet.network_security_group) else {
-        return Vec::new();
-    };
-    let denied = denied(case, subnet, group);
+    let groups = case.client_security_groups().into_iter();
+    groups.filter_map(|(place, group)| blocked_by(case, place, group)).collect()
+}
+
+/// What one of the client's security groups blocks.
+fn blocked_by(case: &Case<'_>, place: &str, group: &NetworkSecurityGroup) -> Option<Draft> {
+    let denied = denied(case, group);
     let own = |e: &EndpointObservation| !matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager);
-    let Some((_, rule)) = denied.iter().find(|(e, _)| own(e)) else {
-        return Vec::new();
-    };
+    let (_, rule) = denied.iter().find(|(e, _)| own(e))?;
     let hosts: Vec<&Fqdn> = denied.iter().filter(|(e, _)| own(e)).map(|(e, _)| &e.host).collect();
     let name = format!("'{}' (priority {})", rule.name, rule.priority);
     let seen = json!({ "name": rule.name, "priority": rule.priority, "access": rule.access,
         "destinationAddressPrefixes": rule.destination_address_prefixes });
     let draft = Draft::new(
-        format!("The security group '{}' of the client's subnet blocks {}", group.id.name(), list_of(&hosts)),
+        format!("The security group '{}' of the client's {place} blocks {}", group.id.name(), list_of(&hosts)),
         format!("Its outbound rule {name} denies TCP 443 to the address, and packets get no answer."),
     )
     .about(denied.iter().map(|(e, _)| &e.host))
     .seen([evidence::config(&group.id, "/properties/securityRules", seen)])
     .seen(denied.iter().map(|(e, _)| evidence::tcp(e)))
-    .seen([evidence::vantage(format!("subnet {id}"))])
+    .seen(case.place.subnet.iter().map(|id| evidence::vantage(format!("subnet {id}"))))
     .mend(allow_rules(group, rule.priority, &denied));
-    vec![if case.place.by_address { draft.likely() } else { draft }]
+    Some(if case.place.by_address { draft.likely() } else { draft })
 }
 
 /// One rule for each kind of destination, at a free priority before the one that denies.
@@ -223,15 +221,15 @@ pub(super) fn restricted_egress(case: &Case<'_>) -> Option<String> {
     if let Some((table, _)) = filtering_route(case, EndpointRole::Storage, None) {
         return Some(format!("the client's subnet routes through an appliance ('{}')", table.id.name()));
     }
-    let (_, subnet) = case.client_subnet()?;
-    let group = present(&subnet.network_security_group)?;
-    let denies = group.rules.iter().any(|r| {
+    let denies = |r: &SecurityRule| {
         r.priority < 65000
             && r.direction.eq_ignore_ascii_case("Outbound")
             && r.access.eq_ignore_ascii_case("Deny")
             && r.destination_address_prefixes.iter().any(|p| ["*", "Internet", "0.0.0.0/0"].contains(&p.as_str()))
-    });
-    denies.then(|| format!("the security group '{}' denies the way out", group.id.name()))
+    };
+    let groups = case.client_security_groups();
+    let (_, group) = groups.into_iter().find(|(_, group)| group.rules.iter().any(denies))?;
+    Some(format!("the security group '{}' denies the way out", group.id.name()))
 }
 
 declare_finding! {
@@ -246,7 +244,7 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The route table of the client's subnet sends 0.0.0.0/0 (or the registry's service tag) to an appliance or gateway.
-    /// An error where connections to public addresses then time out, and the subnet's own security group lets them pass.
+    /// An error where connections to public addresses then time out, and the client's own security groups let them pass.
     ///
     /// ## Fix
     /// An application rule in that firewall for exactly the endpoints that are listed.
@@ -264,12 +262,15 @@ fn egress_through_firewall(case: &Case<'_>) -> Vec<Draft> {
     let (Some((id, subnet)), Some(registry)) = (case.client_subnet(), case.registry) else {
         return Vec::new();
     };
-    let group = present(&subnet.network_security_group);
+    let groups = case.client_security_groups();
+    let let_pass = |e: &EndpointObservation| {
+        !groups.iter().any(|(_, group)| tried(e).any(|ip| denied_by(case, group, e, ip).is_some()))
+    };
     let dropped: Vec<&EndpointObservation> = case
         .everything()
         .filter(|e| fails_with(e, &TcpOutcome::TimedOut))
         .filter(|e| tried(e).any(|ip| !is_private(ip) && filtering_route(case, e.role, Some(ip)).is_some()))
-        .filter(|e| !group.is_some_and(|g| tried(e).any(|ip| denied_by(case, subnet, g, e, ip).is_some())))
+        .filter(|e| let_pass(e))
         .collect();
     let by_address = dropped.first().and_then(|e| tried(e).find_map(|ip| filtering_route(case, e.role, Some(ip))));
     let Some((table, route)) = by_address.or_else(|| filtering_route(case, EndpointRole::Login, None)) else {
