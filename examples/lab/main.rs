@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use acr_doctor_lab::stage::{self, Order};
+use acr_doctor_lab::world::Seen;
 use acr_doctor_lab::{LabError, Outcome, Scenario};
 
 fn main() -> ExitCode {
@@ -109,8 +110,12 @@ fn open(name: &str, shell: bool, args: Option<Vec<String>>) -> Result<(), LabErr
     match stage::open(&Order { scenario, program: program()?, args, shell, ..Order::default() })? {
         Outcome::Ran { first, .. } => {
             println!("$ {}\n{}{}", first.command.join(" "), first.stdout, first.stderr);
+            if let Some(rounds) = first.log.iter().filter_map(Seen::round).max() {
+                let requests = first.log.iter().filter(|seen| seen.round().is_some()).count();
+                println!("Azure Resource Manager: {requests} requests in {rounds} round trips");
+            }
             println!(
-                "exit {:?} after {:.1} s. For a shell in this client: cargo run --example lab -- {name} --shell",
+                "exit {:?} after {:.2} s. For a shell in this client: cargo run --example lab -- {name} --shell",
                 first.exit, first.seconds
             );
             Ok(())

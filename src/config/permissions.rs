@@ -19,7 +19,7 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 33] = [
+const RIGHTS: [Right; 37] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -162,6 +162,26 @@ const RIGHTS: [Right; 33] = [
         "whether login events are collected, and where",
     ),
     right("Microsoft.Security/pricings/read", "Defender for Containers", "whether image scans are expected"),
+    right(
+        "Microsoft.Management/managementGroups/descendants/read",
+        "with `audit --management-group`, the subscriptions below it",
+        "which subscriptions are below a management group, unless Resource Graph tells",
+    ),
+    right(
+        "Microsoft.OperationalInsights/workspaces/read",
+        "with `logs`, the workspace that a diagnostic setting names",
+        "under which id the workspace answers queries",
+    ),
+    right(
+        "Microsoft.OperationalInsights/workspaces/query/read",
+        "with `logs`, a query in that workspace",
+        "which logins failed or were blocked",
+    ),
+    right(
+        "Microsoft.OperationalInsights/workspaces/query/ContainerRegistryLoginEvents/read",
+        "with `logs`, the table of logins",
+        "the same",
+    ),
 ];
 
 /// Every right that a run can use.

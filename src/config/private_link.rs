@@ -59,6 +59,8 @@ impl Reader<'_> {
             Err(error) if error.is_absence() => Known::Known(None),
             Err(error) => {
                 self.arm.note(&what, &error);
+                // Whoever asks for the one right should ask for the other as well.
+                self.groups(id, groups);
                 let mut unknown = error.unknown();
                 if error.failure == ReadFailure::Unauthorized || error.is_missing_subscription() {
                     unknown.why =

@@ -5,6 +5,7 @@ mod documents;
 mod lossless;
 mod recorded;
 mod rights;
+mod role;
 mod round_trips;
 
 use serde_json::{Value, json};

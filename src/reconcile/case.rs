@@ -58,6 +58,15 @@ impl<'a> Case<'a> {
         value.known()
     }
 
+    /// A fact beside the point, missed only where a right or a command would supply it: an inventory, which reads none of
+    /// its kind, says so once and not for each registry.
+    pub fn know_besides<'k, T>(&self, fact: &str, value: &'k Known<T>) -> Option<&'k T> {
+        match value.missing() {
+            Some(missing) if missing.needs.is_none() => None,
+            _ => self.know(fact, value),
+        }
+    }
+
     /// Notes a missing fact that no `Known` stands for.
     pub fn note_unknown(&self, fact: &str, why: &str, needs: Option<&str>) {
         self.unknowns.borrow_mut().insert(UnknownFact {

@@ -112,7 +112,20 @@ fn with_egress(probe: &ProbeFacts) -> crate::facts::Vantage {
     vantage
 }
 
+/// The right without which nothing is known of a registry.
+pub(super) const READ_REGISTRY: &str = "Microsoft.ContainerRegistry/registries/read";
+
+/// Says that a registry that could not be looked for is not known.
+fn note_lookup(case: &Case<'_>) {
+    if let Some(LookupOutcome::Unknown { why, .. }) = case.lookup().map(|l| &l.outcome)
+        && case.signed_in()
+    {
+        case.note_unknown("registry configuration", why, Some(READ_REGISTRY));
+    }
+}
+
 fn diagnose(case: &Case<'_>) -> RegistryReport {
+    note_lookup(case);
     let mut drafts = Vec::new();
     for rule in rules::all() {
         drafts.extend((rule.check)(case).into_iter().map(|draft| (rule, draft)));

@@ -1,13 +1,13 @@
 //! The endpoints of a report: what was promised, what happened, rung by rung.
 
 use crate::facts::dns::DnsOutcome;
-use crate::facts::endpoints::region_of;
+use crate::facts::endpoints::{RegistryEndpoint, endpoints};
 use crate::facts::http::{HttpObservation, HttpOutcome};
 use crate::facts::known::Known;
 use crate::facts::probe::{ProxyOutcome, Route, TcpOutcome};
 use crate::facts::report::{Observed, PathReport, StageReport, StageStatus};
 use crate::facts::tls::{TlsObservation, TlsOutcome};
-use crate::facts::{EndpointObservation, EndpointRole, Fqdn, Region, Stage};
+use crate::facts::{EndpointObservation, EndpointRole, Stage};
 
 use super::case::Case;
 use super::evidence;
@@ -22,18 +22,15 @@ pub fn paths(case: &Case<'_>) -> Vec<PathReport> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    let login = (registry.login_server.clone(), EndpointRole::Login, Some(registry.location.clone()));
-    let data = registry.data_endpoint_host_names.known().into_iter().flatten();
-    let data = data.map(|host| (host.clone(), EndpointRole::Data, region_of(host)));
-    std::iter::once(login).chain(data).map(|(host, role, region)| untested(case, &host, role, region)).collect()
+    endpoints(registry, &case.config.cloud).into_iter().map(|endpoint| untested(case, endpoint)).collect()
 }
 
-fn untested(case: &Case<'_>, host: &Fqdn, role: EndpointRole, region: Option<Region>) -> PathReport {
-    let expectation = expect(case, host, None);
+fn untested(case: &Case<'_>, endpoint: RegistryEndpoint) -> PathReport {
+    let expectation = expect(case, &endpoint.host, None);
     PathReport {
-        endpoint: host.clone(),
-        role,
-        region,
+        endpoint: endpoint.host,
+        role: endpoint.role,
+        region: endpoint.region,
         expected: expectation.path,
         because: expectation.because,
         observed: Observed::Untested,

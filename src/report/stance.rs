@@ -1,13 +1,14 @@
 //! The network stance of registries: who may get in, by which path, as the configuration says.
 
 use crate::facts::config::ConfigFacts;
+use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{
     ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
     PublicNetworkAccess, RegistryConfig,
 };
 use crate::facts::report::Report;
-use crate::facts::{Known, ResourceId};
+use crate::facts::{Cloud, EndpointRole, Known, ResourceId};
 
 use super::grid::columns;
 use super::terminal::{Ink, Style, line, paragraph, sanitise};
@@ -17,7 +18,7 @@ pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
     let mut out = String::new();
     match config.registries.as_slice() {
         [] => {}
-        [one] => full(one, style, &mut out),
+        [one] => full(one, &config.cloud, style, &mut out),
         many => rows(many, style, &mut out),
     }
     if !out.is_empty() {
@@ -27,7 +28,7 @@ pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
     out
 }
 
-fn full(registry: &RegistryConfig, style: &Style, out: &mut String) {
+fn full(registry: &RegistryConfig, cloud: &Cloud, style: &Style, out: &mut String) {
     out.push_str(&style.paint(Ink::Strong, registry.login_server.as_str()));
     let sku = registry.sku.known().map_or("tier not known", |sku| sku.as_str());
     line(out, &format!("  {}, {}", sanitise(sku), registry.location));
@@ -37,7 +38,7 @@ fn full(registry: &RegistryConfig, style: &Style, out: &mut String) {
         ("subnet rules", subnet_rules(registry)),
         ("private endpoints", private_endpoints(registry)),
         ("trusted services", bypass(registry)),
-        ("data endpoints", data_endpoints(registry)),
+        ("data endpoints", data_endpoints(registry, cloud)),
         ("replicas", replicas(registry)),
     ];
     for (label, value) in lines {
@@ -61,8 +62,8 @@ fn rows(registries: &[RegistryConfig], style: &Style, out: &mut String) {
             connections.map_or("?".to_owned(), |all| approved(all)),
             trusted_word(&registry.network_rule_bypass_options).to_owned(),
             match registry.data_endpoint_enabled {
-                Known::Known(true) => "dedicated",
-                Known::Known(false) => "blob storage",
+                _ if has_dedicated_data_endpoints(registry) => "dedicated",
+                Known::Known(_) => "blob storage",
                 Known::Unknown(_) => "?",
             }
             .to_owned(),
@@ -158,13 +159,14 @@ fn bypass(registry: &RegistryConfig) -> String {
     }
 }
 
-fn data_endpoints(registry: &RegistryConfig) -> String {
-    match (&registry.data_endpoint_enabled, &registry.data_endpoint_host_names) {
-        (Known::Known(false), _) => "none of its own: blobs come from *.blob storage hosts".to_owned(),
-        (Known::Known(true), Known::Known(hosts)) => list(hosts.iter().map(ToString::to_string)),
-        (Known::Known(true), Known::Unknown(unknown)) | (Known::Unknown(unknown), _) => {
-            format!("not known: {}", unknown.why)
-        }
+fn data_endpoints(registry: &RegistryConfig, cloud: &Cloud) -> String {
+    let hosts = endpoints(registry, cloud).into_iter().filter(|e| e.role == EndpointRole::Data);
+    let hosts = list(hosts.map(|e| e.host.to_string()));
+    match &registry.data_endpoint_enabled {
+        Known::Known(true) => hosts,
+        _ if has_dedicated_data_endpoints(registry) => format!("{hosts} (the private endpoint switches them on)"),
+        Known::Known(false) => format!("none of its own: layers come from *.{}", cloud.blob_suffix),
+        Known::Unknown(unknown) => format!("not known: {}", unknown.why),
     }
 }
 

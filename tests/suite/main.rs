@@ -27,6 +27,7 @@ mod pairs;
 mod picture;
 mod properties;
 mod report;
+mod rights;
 mod rule_pages;
 mod secrets;
 mod snapshots;

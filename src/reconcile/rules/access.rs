@@ -2,6 +2,7 @@
 
 use crate::facts::config::{LookupOutcome, ReadFailure, SignIn};
 use crate::facts::{Evidence, Fix, Known, Severity};
+use crate::reconcile::READ_REGISTRY;
 use crate::reconcile::case::Case;
 use crate::reconcile::command;
 use crate::reconcile::evidence;
@@ -97,15 +98,18 @@ fn arm_forbidden(case: &Case<'_>) -> Vec<Draft> {
     actions.sort_unstable();
     actions.dedup();
     let what: Vec<&str> = refused.iter().map(|r| r.what.as_str()).collect();
+    let missing = actions.join(", ");
+    let mut detail = format!("Missing: {missing}. Not read: {}.", what.join(", "));
+    if case.registry.is_none() && !actions.contains(&READ_REGISTRY) {
+        detail.push_str(&format!(" The registry itself could not be asked for: that needs {READ_REGISTRY}."));
+        actions.insert(0, READ_REGISTRY);
+    }
     let evidence =
         refused.iter().map(|r| Evidence { pointer: None, ..evidence::config(&r.resource, "", r.message.clone()) });
     vec![
-        Draft::new(
-            format!("Not allowed to read {}", what.first().copied().unwrap_or("a resource")),
-            format!("Missing: {}. Not read: {}.", actions.join(", "), what.join(", ")),
-        )
-        .seen(evidence)
-        .mend(role_assignment(case, &actions, refused.iter().find_map(|r| r.scope.as_deref()))),
+        Draft::new(format!("Not allowed to read {}", what.first().copied().unwrap_or("a resource")), detail)
+            .seen(evidence)
+            .mend(role_assignment(case, &actions, refused.iter().find_map(|r| r.scope.as_deref()))),
     ]
 }
 

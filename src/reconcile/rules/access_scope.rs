@@ -132,8 +132,13 @@ fn write_blocked(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    let locks = registry.locks.known().into_iter().flatten().filter(|l| l.level.eq_ignore_ascii_case("ReadOnly"));
-    let policies = registry.policy_assignments.known().into_iter().flatten().filter(|p| stops(p));
+    let locks = case
+        .know_besides("locks", &registry.locks)
+        .into_iter()
+        .flatten()
+        .filter(|l| l.level.eq_ignore_ascii_case("ReadOnly"));
+    let policies = case.know_besides("policy assignments", &registry.policy_assignments);
+    let policies = policies.into_iter().flatten().filter(|p| stops(p));
     let obstacles: Vec<Obstacle> =
         locks.map(lock).chain(policies.map(|p| policy(registry, p))).chain(state(registry)).collect();
     let Some(first) = obstacles.first() else {

@@ -36,7 +36,7 @@ fn not_collected(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    let Some(settings) = registry.diagnostic_settings.known() else {
+    let Some(settings) = case.know_besides("diagnostic settings", &registry.diagnostic_settings) else {
         return Vec::new();
     };
     if settings.iter().any(|s| s.login_events && s.workspace_id.is_some()) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::json;
 
+use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
 use crate::facts::network::{NetworkSecurityGroup, Route, RouteTable, SecurityRule, Subnet};
 use crate::facts::probe::TcpOutcome;
 use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Known, ResourceId, Severity};
@@ -313,13 +314,10 @@ fn egress_through_firewall(case: &Case<'_>) -> Vec<Draft> {
 fn must_allow(case: &Case<'_>) -> Vec<String> {
     let cloud = &case.config.cloud;
     let Some(registry) = case.registry else { return Vec::new() };
-    let mut hosts = vec![registry.login_server.to_string()];
-    let data = registry.data_endpoint_host_names.known().filter(|list| !list.is_empty());
-    match data {
-        Some(list) => hosts.extend(list.iter().map(ToString::to_string)),
-        None => hosts.push(format!("*.{}", cloud.blob_suffix)),
+    let mut hosts: Vec<String> = endpoints(registry, cloud).into_iter().map(|e| e.host.to_string()).collect();
+    if !has_dedicated_data_endpoints(registry) {
+        hosts.push(format!("*.{}", cloud.blob_suffix));
     }
-    hosts.extend(registry.regional_endpoint_host_names.known().into_iter().flatten().map(ToString::to_string));
     hosts.extend(
         [&cloud.authority, &cloud.resource_manager].into_iter().filter_map(|u| u.host_str()).map(str::to_owned),
     );

@@ -3,9 +3,10 @@
 use ipnet::IpNet;
 use serde_json::json;
 
+use crate::facts::endpoints::{RegistryEndpoint, endpoints};
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
-use crate::facts::{Fix, Fqdn, Known, Region, RegistryConfig, ResourceId, Severity};
+use crate::facts::{EndpointRole, Fix, Fqdn, Known, Region, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
@@ -139,14 +140,10 @@ fn replica_address_missing(case: &Case<'_>) -> Vec<Draft> {
         .collect()
 }
 
-/// The data endpoint of a region, as ARM lists it or as the documented form has it.
+/// The data endpoint of a region. The registry has an approved private endpoint, which switches them on.
 fn data_endpoint(case: &Case<'_>, registry: &RegistryConfig, region: &Region) -> Option<Fqdn> {
-    let listed = registry.data_endpoint_host_names.known().into_iter().flatten();
-    let is_of = |host: &&Fqdn| host.labels().nth(1).is_some_and(|l| l.eq_ignore_ascii_case(region.as_str()));
-    listed.into_iter().find(is_of).cloned().or_else(|| {
-        let label = registry.login_server.first_label();
-        format!("{label}.{region}.{}", case.config.cloud.data_endpoint_suffix).parse().ok()
-    })
+    let of_region = |e: &RegistryEndpoint| e.role == EndpointRole::Data && e.region.as_ref() == Some(region);
+    endpoints(registry, &case.config.cloud).into_iter().find(of_region).map(|e| e.host)
 }
 
 fn no_address(

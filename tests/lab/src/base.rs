@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::LabError;
 use crate::documents::{Documents, SUBSCRIPTION};
+use crate::spokes;
 
 /// A base world.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ struct Plan {
     data_endpoints: bool,
     replica: bool,
     in_subnet: bool,
+    /// Private endpoints besides the client's, each in a network of its own.
+    spokes: usize,
     /// Where the network `app` stands; the client is in it when this is `10.20`.
     prefix: &'static str,
 }
@@ -38,6 +41,7 @@ const PUBLIC: Plan = Plan {
     data_endpoints: false,
     replica: false,
     in_subnet: false,
+    spokes: 0,
     prefix: "10.20",
 };
 
@@ -80,6 +84,15 @@ pub fn world(name: &str) -> Result<Base, LabError> {
             in_subnet: true,
             ..PUBLIC
         },
+        "private-link-many" => Plan {
+            default_action: "Deny",
+            public_access: "Disabled",
+            private_endpoint: true,
+            data_endpoints: true,
+            in_subnet: true,
+            spokes: 20,
+            ..PUBLIC
+        },
         other => return Err(LabError::Scenario(format!("no base world is called {other}"))),
     };
     Ok(Base { documents: plan.documents(), in_subnet: plan.in_subnet })
@@ -109,6 +122,9 @@ impl Plan {
         if self.private_endpoint {
             self.private_endpoint(&mut all);
             private_zone(&mut all, self);
+        }
+        for number in 1..=self.spokes {
+            spokes::add(&mut all, number);
         }
         all
     }

@@ -64,6 +64,11 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
     }
     requests(expect, ran, &mut wrong);
     exact_requests(expect, ran, &mut wrong);
+    let rounds = ran.log.iter().filter_map(Seen::round).max().unwrap_or_default();
+    if let Some(most) = expect.arm_rounds.filter(|most| rounds == 0 || rounds > *most) {
+        let last = ran.log.iter().filter(|s| s.round() == Some(rounds)).map(|s| s.path.as_str());
+        wrong.push(format!("{rounds} round trips instead of 1 to {most}; the last: {:?}", last.collect::<Vec<_>>()));
+    }
     for said in expect.says.iter().filter(|s| !ran.stdout.contains(*s)) {
         wrong.push(format!("{said:?} is not said"));
     }

@@ -170,6 +170,8 @@ pub struct ArmFaults {
     pub page_size: usize,
     /// Milliseconds before each answer.
     pub latency_ms: u64,
+    /// Whether answers wait until nothing more was asked for that long, and are then given together.
+    pub in_rounds: bool,
 }
 
 /// The client machine.
@@ -366,6 +368,8 @@ pub struct Expect {
     /// All paths that ARM is asked for, each as often as it is, in any order; `{registry}` and `{net}` stand for the
     /// registry's id and the providers of the group `net`.
     pub arm_requests: Option<Vec<String>>,
+    /// How many round trips of ARM one after another there may be, with `in_rounds`.
+    pub arm_rounds: Option<u32>,
     /// Facts that must be listed as unknown, by a part of `fact` or `needs`.
     pub unknowns: Vec<String>,
     /// Requests that the client must have made: a part of `METHOD host path`.

@@ -12,6 +12,7 @@ use crate::addresses;
 use crate::dns::{self, View};
 use crate::http::{self, Ending, Request, Response};
 use crate::names::Role;
+use crate::rounds::Opening;
 use crate::scenario::HttpFault;
 use crate::world::Lab;
 use crate::{LabError, arm, entra, imds, logs, registry, tls};
@@ -62,35 +63,45 @@ async fn accept_all(lab: Arc<Lab>, listener: TcpListener, secure: bool) {
 }
 
 async fn serve_tls(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<()> {
+    let opening = lab.rounds.opening();
     let ends = (stream.peer_addr()?, stream.local_addr()?);
     match tls::accept(lab, stream).await? {
-        Some((stream, _)) => serve(lab, stream, ends).await,
+        Some((stream, _)) => serve(lab, stream, ends, opening).await,
         None => Ok(()),
     }
 }
 
 async fn serve_plain(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<()> {
     let ends = (stream.peer_addr()?, stream.local_addr()?);
-    serve(lab, stream, ends).await
+    serve(lab, stream, ends, lab.rounds.opening()).await
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     lab: &Lab,
     mut stream: S,
     ends: (SocketAddr, SocketAddr),
+    opening: Opening<'_>,
 ) -> io::Result<()> {
+    let mut opening = Some(opening);
     while let Some(request) = http::read_request(&mut stream, ends.0.ip(), ends.1.ip()).await? {
-        let latency = lab.world().faults.arm.latency_ms;
+        let (latency, in_rounds) = {
+            let arm = &lab.world().faults.arm;
+            (Duration::from_millis(arm.latency_ms), arm.in_rounds)
+        };
         let mut response = answer(lab, &request);
         if let Some(days) = lab.world().faults.server_clock_days {
             let there = time::OffsetDateTime::now_utc() + time::Duration::days(days);
             let date = there.format(&time::format_description::well_known::Rfc2822).unwrap_or_default();
             response = response.with("date", date.replace("+0000", "GMT"));
         }
-        if latency > 0 && request.host() == "management.azure.com" {
-            tokio::time::sleep(Duration::from_millis(latency)).await;
+        let of_arm = request.host() == "management.azure.com";
+        drop(opening.take());
+        let mut said = format!("{} {:?}", response.status, response.ending);
+        if of_arm && in_rounds {
+            said = format!("{said}, round {}", lab.rounds.wait(latency).await);
+        } else if of_arm && !latency.is_zero() {
+            tokio::time::sleep(latency).await;
         }
-        let said = format!("{} {:?}", response.status, response.ending);
         lab.note(&request.method, &request.host(), &request.path, &request.source.to_string(), &said);
         if !http::write_response(&mut stream, &response, request.method == "HEAD").await? {
             return Ok(());

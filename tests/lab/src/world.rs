@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::authority::Authority;
 use crate::documents::Documents;
 use crate::names::{self, Host};
+use crate::rounds::Rounds;
 use crate::scenario::{ClientSpec, Faults, Heal, LinkSpec, ProxySpec, ResolverSpec, Scenario, matches};
 use crate::{LabError, base, heal};
 
@@ -45,8 +46,15 @@ pub struct Seen {
     pub path: String,
     /// Where it came from.
     pub source: String,
-    /// The status or response code.
+    /// The status or response code, and the round in which ARM gave it, where it answers in rounds.
     pub answer: String,
+}
+
+impl Seen {
+    /// The round in which ARM gave this answer.
+    pub fn round(&self) -> Option<u32> {
+        self.answer.rsplit_once(", round ")?.1.parse().ok()
+    }
 }
 
 /// A running world, shared by all its servers.
@@ -57,6 +65,8 @@ pub struct Lab {
     pub authority: Authority,
     /// How many requests ARM has throttled.
     pub throttled: AtomicU32,
+    /// ARM's answers, where it gives them in rounds.
+    pub rounds: Rounds,
 }
 
 impl World {
@@ -133,6 +143,7 @@ impl Lab {
             log: Mutex::new(Vec::new()),
             authority: Authority::new()?,
             throttled: AtomicU32::new(0),
+            rounds: Rounds::default(),
         })
     }
 
