@@ -29,7 +29,9 @@ pub(super) async fn run(arguments: &ConfigArguments, output: &Output) -> Result<
         from_files(arguments)?
     };
     let options = Options { used_by: arguments.used_by.clone(), ..Options::at(OffsetDateTime::now_utc()) };
-    let report = reconcile(&config, &[], &options);
+    let mut report = reconcile(&config, &[], &options);
+    // Programs get the configuration itself beside the findings; people get a table of it.
+    report.facts = output.is_document().then(|| Box::new(config.clone()));
     output.report(&report, |style| report::stance(&config, &report, style))?;
     let could_not = matches!(config.sign_in, SignIn::Failed { .. }) && config.registries.is_empty();
     let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config) || is_empty(&config));

@@ -2,6 +2,7 @@
 
 mod join;
 mod template;
+mod text;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -63,31 +64,31 @@ pub enum DocumentError {
 pub fn from_documents(documents: &[(String, Vec<u8>)], cloud: &Cloud) -> Result<ConfigFacts, DocumentError> {
     let mut join = Join::new(cloud.clone());
     for (file, bytes) in documents {
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let document: Value = serde_json::from_slice(text).map_err(|e| DocumentError::NotJson {
-            file: file.clone(),
-            line: e.line(),
-            column: e.column(),
-            message: e.to_string().split(" at line ").next().unwrap_or_default().to_owned(),
-        })?;
-        if let (Some(version), Some(kind)) = (document.get("apiVersion"), document.get("kind"))
-            && version.as_str().is_some_and(|v| v.starts_with("acr-doctor/"))
-        {
-            let kind = printable(kind.as_str().unwrap_or("document"), 60);
-            return Err(DocumentError::Snapshot { file: file.clone(), kind });
-        }
-        let mut taken = 0;
-        for resource in resources(&document, cloud) {
-            taken += usize::from(
-                join.take(&resource).map_err(|lacks| DocumentError::Registry { file: file.clone(), lacks })?,
-            );
-        }
-        if taken == 0 && !is_empty_list(&document) {
-            return Err(DocumentError::NothingKnown { file: file.clone() });
+        for document in text::values(file, bytes)? {
+            take(&mut join, file, &document, cloud)?;
         }
     }
     let facts = join.into_facts();
     if facts.registries.is_empty() { Err(DocumentError::NoRegistry) } else { Ok(facts) }
+}
+
+/// Takes one value of a file.
+fn take(join: &mut Join, file: &str, document: &Value, cloud: &Cloud) -> Result<(), DocumentError> {
+    if let (Some(version), Some(kind)) = (document.get("apiVersion"), document.get("kind"))
+        && version.as_str().is_some_and(|v| v.starts_with("acr-doctor/"))
+    {
+        let kind = printable(kind.as_str().unwrap_or("document"), 60);
+        return Err(DocumentError::Snapshot { file: file.to_owned(), kind });
+    }
+    let mut taken = 0;
+    for resource in resources(document, cloud) {
+        let known = join.take(&resource).map_err(|lacks| DocumentError::Registry { file: file.to_owned(), lacks })?;
+        taken += usize::from(known);
+    }
+    if taken == 0 && !is_empty_list(document) {
+        return Err(DocumentError::NothingKnown { file: file.to_owned() });
+    }
+    Ok(())
 }
 
 fn is_empty_list(document: &Value) -> bool {

@@ -19,7 +19,7 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 37] = [
+const RIGHTS: [Right; 39] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -162,6 +162,16 @@ const RIGHTS: [Right; 37] = [
         "whether login events are collected, and where",
     ),
     right("Microsoft.Security/pricings/read", "Defender for Containers", "whether image scans are expected"),
+    right(
+        "Microsoft.ContainerService/managedClusters/read",
+        "with `check --from aks`, the cluster",
+        "where its nodes stand, how they leave, and who pulls",
+    ),
+    right(
+        "Microsoft.Authorization/roleAssignments/read",
+        "with `check --from aks`, the roles of the identity that pulls",
+        "whether the cluster may pull",
+    ),
     right(
         "Microsoft.Management/managementGroups/descendants/read",
         "with `audit --management-group`, the subscriptions below it",

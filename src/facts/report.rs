@@ -12,7 +12,7 @@ use super::finding::{Finding, Stage};
 use super::hosts::HostGroup;
 use super::probe::EndpointRole;
 use super::vantage::Vantage;
-use super::{Fqdn, LoginServer, Region, ResourceId};
+use super::{ConfigFacts, Fqdn, LoginServer, Region, ResourceId};
 
 /// The `apiVersion` of reports and snapshots.
 pub const API_VERSION: &str = "acr-doctor/v1";
@@ -41,6 +41,9 @@ pub struct Report {
     /// What an audit adds; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// What the configuration is (`config`): the `facts` of a ConfigSnapshot; absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Box<ConfigFacts>>,
     /// The nodes that were asked about (`check --from aks`); absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesReport>,
@@ -224,6 +227,7 @@ impl Report {
             hosts,
             summary,
             audit: None,
+            facts: None,
             nodes: None,
         }
     }

@@ -4,8 +4,8 @@ use crate::facts::config::ConfigFacts;
 use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{
-    ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
-    PublicNetworkAccess, RegistryConfig,
+    AgentPool, ConnectionStatus, DefaultAction, DiagnosticSetting, NetworkRuleBypassOptions, NetworkRuleSet,
+    PolicyAssignment, PrivateEndpointConnection, PublicNetworkAccess, RegistryConfig,
 };
 use crate::facts::report::Report;
 use crate::facts::{Cloud, EndpointRole, Known, ResourceId};
@@ -18,7 +18,7 @@ pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
     let mut out = String::new();
     match config.registries.as_slice() {
         [] => {}
-        [one] => full(one, &config.cloud, style, &mut out),
+        [one] => full(one, config, style, &mut out),
         many => rows(many, style, &mut out),
     }
     if !out.is_empty() {
@@ -28,7 +28,7 @@ pub fn stance(config: &ConfigFacts, report: &Report, style: &Style) -> String {
     out
 }
 
-fn full(registry: &RegistryConfig, cloud: &Cloud, style: &Style, out: &mut String) {
+fn full(registry: &RegistryConfig, config: &ConfigFacts, style: &Style, out: &mut String) {
     out.push_str(&style.paint(Ink::Strong, registry.login_server.as_str()));
     let sku = registry.sku.known().map_or("tier not known", |sku| sku.as_str());
     line(out, &format!("  {}, {}", sanitise(sku), registry.location));
@@ -38,13 +38,63 @@ fn full(registry: &RegistryConfig, cloud: &Cloud, style: &Style, out: &mut Strin
         ("subnet rules", subnet_rules(registry)),
         ("private endpoints", private_endpoints(registry)),
         ("trusted services", bypass(registry)),
-        ("data endpoints", data_endpoints(registry, cloud)),
+        ("data endpoints", data_endpoints(registry, &config.cloud)),
         ("replicas", replicas(registry)),
     ];
-    for (label, value) in lines {
+    let besides = besides(registry, config);
+    for (label, value) in lines.into_iter().chain(besides) {
         let first = style.paint(Ink::Faint, &format!("  {label:<19}")).into_owned();
         paragraph(out, style, &first, &" ".repeat(21), &value);
     }
+}
+
+/// What most registries have none of, where this one has some, and what of the client an IP rule must hold.
+fn besides(registry: &RegistryConfig, config: &ConfigFacts) -> impl Iterator<Item = (&'static str, String)> {
+    fn each<T>(fact: &Known<Vec<T>>, words: impl Fn(&T) -> String) -> Vec<String> {
+        fact.known().into_iter().flatten().map(words).collect()
+    }
+    let regional = endpoints(registry, &config.cloud).into_iter().filter(|e| e.role == EndpointRole::Regional);
+    let pool = |pool: &AgentPool| match &pool.subnet {
+        Some(subnet) => format!("{} in {}", pool.name, subnet_name(subnet)),
+        None => format!("{} outside of networks", pool.name),
+    };
+    let policy = |policy: &PolicyAssignment| {
+        format!("{} ({})", policy.display_name, policy.effect.known().map_or("effect not known", String::as_str))
+    };
+    let events = |setting: &DiagnosticSetting| setting.login_events.then(|| setting.workspace_id.clone()).flatten();
+    let workspaces = registry.diagnostic_settings.known().into_iter().flatten().filter_map(events);
+    let protocol = registry.endpoint_protocol.known().filter(|protocol| !protocol.eq_ignore_ascii_case("IPv4"));
+    [
+        ("regional endpoints", regional.map(|e| e.host.to_string()).collect()),
+        ("protocol", protocol.into_iter().cloned().collect()),
+        ("tasks", each(&registry.tasks, |task| task.name.clone())),
+        ("agent pools", each(&registry.agent_pools, pool)),
+        ("connected to it", each(&registry.connected_registries, Clone::clone)),
+        ("cache rules", each(&registry.cache_rules, Clone::clone)),
+        ("locks", each(&registry.locks, |lock| format!("{} '{}'", lock.level, lock.id.name()))),
+        ("policies", each(&registry.policy_assignments, policy)),
+        ("login events go to", workspaces.map(|id| id.name().to_owned()).collect()),
+        ("this client sends", egress(config)),
+    ]
+    .into_iter()
+    .filter(|(_, all): &(_, Vec<String>)| !all.is_empty())
+    .map(|(label, all)| (label, list(all.into_iter())))
+}
+
+/// The public addresses that the client's subnet sends from, as far as it has a NAT gateway or a firewall.
+fn egress(config: &ConfigFacts) -> Vec<String> {
+    let Some(id) = config.client_subnet.known().and_then(Option::as_ref) else { return Vec::new() };
+    let read = config.subnets.iter().find(|read| read.id == *id);
+    let Some(subnet) = read.and_then(|read| read.subnet.known()?.as_ref()) else { return Vec::new() };
+    if let Known::Known(Some(firewall)) = &subnet.egress_firewall {
+        return firewall
+            .public_addresses
+            .iter()
+            .map(|a| format!("from {a} (the firewall '{}')", firewall.id.name()))
+            .collect();
+    }
+    let gateway = subnet.nat_gateway_addresses.known().into_iter().flatten();
+    gateway.map(|a| format!("from {a} (the NAT gateway of {})", subnet_name(id))).collect()
 }
 
 fn rows(registries: &[RegistryConfig], style: &Style, out: &mut String) {

@@ -69,6 +69,22 @@ fn a_template_is_read_as_what_it_will_make() {
 }
 
 #[test]
+fn files_may_hold_several_values_comments_and_powershells_utf_16() {
+    let mut show = registry("id");
+    show["properties"].as_object_mut().unwrap().remove("dataEndpointHostNames");
+    let text = format!(
+        "// az acr show\n{show}\n/* az acr show-endpoints */ {}",
+        json!({ "loginServer": "myreg.azurecr.io", "dataEndpoints": [
+            { "region": "westeurope", "endpoint": "myreg.westeurope.data.azurecr.io" },
+            { "region": "northeurope", "endpoint": "*.blob.core.windows.net" }], "regionalEndpoints": null })
+    );
+    let utf16 = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let facts = from_documents(&[("both.json".to_owned(), utf16)], &Cloud::public()).unwrap();
+    let hosts = facts.registries[0].data_endpoint_host_names.known().unwrap();
+    assert_eq!(hosts.iter().map(crate::facts::Fqdn::as_str).collect::<Vec<_>>(), ["myreg.westeurope.data.azurecr.io"]);
+}
+
+#[test]
 fn what_is_no_registrys_document_is_said_in_one_sentence() {
     let of = |bytes: &[u8]| from_documents(&[("f.json".to_owned(), bytes.to_vec())], &Cloud::public()).unwrap_err();
     assert!(matches!(of(b"{\"a\":"), DocumentError::NotJson { line: 1, .. }));

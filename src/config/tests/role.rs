@@ -39,6 +39,9 @@ fn rich(asked: &Asked) -> Reply {
         "networkInterfaces" => json!({ "value": [{ "id": net("networkInterfaces", "own"), "properties": {
             "virtualMachine": { "id": machine("virtualMachines/vm") }, "ipConfigurations": [{ "properties": {
                 "privateIPAddress": "10.0.9.4", "subnet": { "id": format!("{VNET}/subnets/nodes") } } }] } }] }),
+        "prod" => json!({ "id": path, "properties": { "networkProfile": { "outboundType": "none" },
+            "agentPoolProfiles": [{ "name": "p", "vnetSubnetID": format!("{VNET}/subnets/nodes") }],
+            "identityProfile": { "kubeletidentity": { "objectId": "5e0c4b8a" } } } }),
         "descendants" => json!({ "value": [{ "type": "/subscriptions", "name": SUB }] }),
         "central" => json!({ "id": path, "properties": { "customerId": "0f2a6d1c-97c6-4b2b-9a55-0d2f0a7f5f11" } }),
         "query" => json!({ "tables": [] }),
@@ -99,6 +102,13 @@ async fn asked_for() -> BTreeSet<String> {
         login_events: true,
         unrecognised: crate::facts::Unrecognised::new(),
     }]);
+    let reference = ClusterReference {
+        resource_group: "rg".to_owned(),
+        name: "prod".to_owned(),
+        subscription: Some(SUB.to_owned()),
+    };
+    let cluster = read_cluster(&session, &reference, Duration::from_secs(10)).await.unwrap();
+    read_roles(&session, &config.id, &cluster.kubelet_identity, Duration::from_secs(10)).await;
     read_login_events(&session, &config, 24, Duration::from_secs(10)).await;
     paths.extend(fake.asked().iter().map(|a| a.path().to_owned()));
     paths
@@ -115,6 +125,35 @@ fn needed(path: &str) -> Vec<String> {
         }
         None => vec![format!("no action is known for {path}")],
     }
+}
+
+/// Types of resources that the code's own paths name, so that a command which the test above does not know is found.
+#[test]
+fn every_type_that_a_path_names_is_in_the_role() {
+    let root = format!("{}/src/config", env!("CARGO_MANIFEST_DIR"));
+    let files = walkdir::WalkDir::new(&root).into_iter().filter_map(Result::ok);
+    let sources =
+        files.filter(|f| f.path().extension().is_some_and(|e| e == "rs") && !f.path().ends_with("fake_arm.rs"));
+    let mut named = BTreeSet::new();
+    for file in sources.filter(|f| !f.path().components().any(|c| c.as_os_str().to_string_lossy().starts_with("tests")))
+    {
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for rest in code.split("providers/Microsoft.").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphabetic() && c != '/').unwrap_or(rest.len());
+            named.insert(format!("Microsoft.{}", rest[..end].trim_end_matches('/')));
+        }
+    }
+    assert!(named.len() > 8, "{named:?}");
+    // Resource Graph needs no right of its own.
+    let of_graph = |kind: &&String| !kind.starts_with("Microsoft.ResourceGraph");
+    // A path may name less than the whole type, or one resource of it.
+    let in_role = |kind: &String| {
+        let mut kinds = permissions::rights().iter().filter_map(|r| r.action.strip_suffix("/read"));
+        kinds.any(|own| own.starts_with(kind.as_str()) || kind.starts_with(&format!("{own}/")))
+    };
+    let missing: Vec<_> = named.iter().filter(of_graph).filter(|kind| !in_role(kind)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[tokio::test]
