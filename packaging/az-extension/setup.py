@@ -41,11 +41,10 @@ class BuildWithProgram(build_py):
 
 
 class WheelOfPlatform(bdist_wheel):
-    """Names the platform of the program, not that of the Python that builds."""
+    """Names the platform of the program, not that of the Python that builds.
 
-    def finalize_options(self):
-        super().finalize_options()
-        self.root_is_pure = not BINARY
+    The wheel stays a pure one otherwise: az looks for the package at its root.
+    """
 
     def get_tag(self):
         return "py3", "none", PLATFORM or "any"

@@ -121,6 +121,9 @@ impl Told {
     fn titles(&self, goes_on: bool) -> String {
         let title = |line: &String| {
             let text = line.strip_prefix("ERROR: ")?;
+            if let Some((code, _)) = text.strip_prefix("acr-doctor: ").and_then(|rest| rest.split_once(": ")) {
+                return Some(format!("`{code}`"));
+            }
             let title = text.strip_prefix("An error occurred: ").unwrap_or("an error without a title");
             Some(title.to_owned())
         };
