@@ -119,3 +119,30 @@ fn probe_command(aim: &Aim, image: Option<&str>) -> String {
     ];
     format!("{} > node.probe.json", command::line(words))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::cli::args::Arguments;
+
+    /// What `kubectl` is given must be JSON, and what the pod runs must be a command of this program.
+    #[test]
+    fn the_pod_runs_what_this_program_understands() {
+        let command = probe_command(&aim("contoso", None).unwrap(), Some("contoso.azurecr.io/acr-doctor:1"));
+        let overrides = command.split("'--overrides=").nth(1).unwrap().split('\'').next().unwrap();
+        let pod: Value = serde_json::from_str(overrides).unwrap();
+        let container = pod.pointer("/spec/containers/0").unwrap();
+        assert_eq!(container["image"], "contoso.azurecr.io/acr-doctor:1");
+        let arguments = container["args"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let parsed = Arguments::try_parse_from(std::iter::once("acr-doctor").chain(arguments));
+        assert!(parsed.is_ok(), "{:?}", parsed.err());
+        let mounted: Vec<&Value> = container["volumeMounts"].as_array().unwrap().iter().map(|m| &m["name"]).collect();
+        let volumes: Vec<&Value> =
+            pod.pointer("/spec/volumes").unwrap().as_array().unwrap().iter().map(|v| &v["name"]).collect();
+        assert_eq!(mounted, volumes);
+        assert!(command.ends_with(" > node.probe.json") && command.starts_with("kubectl run acr-doctor "));
+    }
+}

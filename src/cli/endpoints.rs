@@ -39,6 +39,8 @@ pub enum Rules {
     AzureFirewall,
     /// Outbound rules of a network security group.
     Nsg,
+    /// The same as `az network nsg rule create` commands.
+    NsgAz,
     /// Lines of squid.conf.
     Squid,
     /// Lines of a hosts file, for private endpoints.
@@ -52,6 +54,7 @@ impl From<Rules> for RuleFormat {
         match rules {
             Rules::AzureFirewall => Self::AzureFirewall,
             Rules::Nsg => Self::Nsg,
+            Rules::NsgAz => Self::NsgAz,
             Rules::Squid => Self::Squid,
             Rules::Hosts => Self::Hosts,
             Rules::NoProxy => Self::NoProxy,

@@ -28,6 +28,9 @@ pub struct LogsArguments {
     /// How many hours back.
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u32).range(1..=8760))]
     pub hours: u32,
+    /// How long the configuration, and then the log, may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = super::args::seconds)]
+    pub timeout: Duration,
     /// Certificates to trust besides the platform's.
     #[arg(long, value_name = "PEM")]
     pub ca_file: Option<PathBuf>,
@@ -36,18 +39,15 @@ pub struct LogsArguments {
     pub verdict: VerdictArguments,
 }
 
-/// How long the configuration, and then the log, may take.
-const DEADLINE: Duration = Duration::from_secs(30);
-
 pub(super) async fn run(arguments: &LogsArguments, output: &Output) -> Result<Outcome, Failure> {
     if arguments.registry.name.is_none() {
         return Err(Failure::Missing("logs needs a registry: --name NAME"));
     }
     let (session, request) =
-        config::request(&config::of_registry(&arguments.registry, arguments.ca_file.clone(), DEADLINE))?;
+        config::request(&config::of_registry(&arguments.registry, arguments.ca_file.clone(), arguments.timeout))?;
     let mut facts = crate::config::read(&request, &session).await;
     let registry = facts.registries.first_mut().ok_or(Failure::NotRead)?;
-    let log = read_login_events(&session, registry, arguments.hours, DEADLINE).await;
+    let log = read_login_events(&session, registry, arguments.hours, arguments.timeout).await;
     registry.login_events = log.events.clone();
     let mut report = reconcile(&facts, &[], &Options::at(OffsetDateTime::now_utc()));
     for registry in &mut report.registries {

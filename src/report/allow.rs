@@ -61,6 +61,8 @@ pub enum RuleFormat {
     AzureFirewall,
     /// Outbound rules of a network security group, by service tag.
     Nsg,
+    /// The same as commands of the Azure CLI; GROUP and NSG stand for the security group.
+    NsgAz,
     /// Lines of squid.conf.
     Squid,
     /// Lines of a hosts file, for private endpoints without DNS.
@@ -133,7 +135,8 @@ impl AllowList {
     pub fn rules(&self, format: RuleFormat) -> String {
         match format {
             RuleFormat::AzureFirewall => pretty(&self.azure_firewall()),
-            RuleFormat::Nsg => pretty(&self.nsg()),
+            RuleFormat::Nsg => pretty(&json!(self.nsg().iter().map(SecurityRule::document).collect::<Vec<_>>())),
+            RuleFormat::NsgAz => self.nsg().iter().map(SecurityRule::command).collect(),
             RuleFormat::Squid => self.squid(),
             RuleFormat::Hosts => self.hosts_lines(""),
             RuleFormat::NoProxy => {
@@ -159,31 +162,23 @@ impl AllowList {
         })
     }
 
-    fn nsg(&self) -> serde_json::Value {
+    fn nsg(&self) -> Vec<SecurityRule> {
         let by_storage = self.data_endpoints.iter().any(|e| e.endpoint.starts_with("*."));
         let tags = ["AzureContainerRegistry", "AzureActiveDirectory", "AzureResourceManager"];
-        let rule = |name: String, priority: u16, to: serde_json::Value| {
-            let mut properties = json!({
-                "priority": priority, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
-                "sourceAddressPrefix": "VirtualNetwork", "sourcePortRange": "*",
-                "destinationPortRange": self.port.to_string() });
-            let member = if to.is_array() { "destinationAddressPrefixes" } else { "destinationAddressPrefix" };
-            if let Some(members) = properties.as_object_mut() {
-                members.insert(member.to_owned(), to);
-            }
-            json!({ "name": name, "properties": properties })
-        };
         let tags = tags.into_iter().chain(by_storage.then_some("Storage"));
-        let mut rules: Vec<serde_json::Value> =
-            tags.zip(200_u16..).map(|(tag, priority)| rule(format!("Allow{tag}"), priority, json!(tag))).collect();
+        let rule = |name, priority, to| SecurityRule { name, priority, to, port: self.port };
+        let mut rules: Vec<SecurityRule> = tags
+            .zip(200_u16..)
+            .map(|(tag, priority)| rule(format!("Allow{tag}"), priority, vec![tag.to_owned()]))
+            .collect();
         // No service tag covers a private endpoint.
         let mut private: Vec<String> = self.private_addresses.iter().map(|p| p.address.to_string()).collect();
         private.sort_unstable();
         private.dedup();
         if !private.is_empty() {
-            rules.push(rule(format!("AllowPrivateEndpointOf-{}", self.name), 210, json!(private)));
+            rules.push(rule(format!("AllowPrivateEndpointOf-{}", self.name), 210, private));
         }
-        json!(rules)
+        rules
     }
 
     fn squid(&self) -> String {
@@ -195,6 +190,40 @@ impl AllowList {
         let width = self.private_addresses.iter().map(|p| p.address.to_string().len()).max().unwrap_or_default();
         let line = |p: &PrivateAddress| format!("{indent}{:width$} {}\n", p.address.to_string(), p.host);
         self.private_addresses.iter().map(line).collect()
+    }
+}
+
+/// An outbound rule of a network security group.
+struct SecurityRule {
+    name: String,
+    priority: u16,
+    /// One service tag, or addresses.
+    to: Vec<String>,
+    port: u16,
+}
+
+impl SecurityRule {
+    /// As templates and ARM take it.
+    fn document(&self) -> serde_json::Value {
+        let (member, to) = match self.to.as_slice() {
+            [one] => ("destinationAddressPrefix", json!(one)),
+            many => ("destinationAddressPrefixes", json!(many)),
+        };
+        json!({ "name": self.name, "properties": {
+            "priority": self.priority, "direction": "Outbound", "access": "Allow", "protocol": "Tcp",
+            "sourceAddressPrefix": "VirtualNetwork", "sourcePortRange": "*",
+            member: to, "destinationPortRange": self.port.to_string() } })
+    }
+
+    /// As `az` takes it.
+    fn command(&self) -> String {
+        let Self { name, priority, to, port } = self;
+        format!(
+            "az network nsg rule create -g GROUP --nsg-name NSG -n {name} --priority {priority} --direction Outbound \
+             --access Allow --protocol Tcp --source-address-prefixes VirtualNetwork --source-port-ranges '*' \
+             --destination-address-prefixes {} --destination-port-ranges {port}\n",
+            to.join(" ")
+        )
     }
 }
 

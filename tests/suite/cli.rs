@@ -155,3 +155,16 @@ fn usage_errors_read_well() {
             .join("---\n");
     golden("usage-errors", &told);
 }
+
+/// What `kubectl run` brings back from a node: the snapshot alone, on standard output.
+#[cfg(unix)]
+#[test]
+fn a_snapshot_can_be_written_to_standard_output() {
+    // The proxy would resolve the name, and nothing listens at its port: no packet leaves this machine.
+    let words = ["probe", "contoso.invalid", "--proxy", "http://127.0.0.1:9", "--timeout", "0.5"];
+    let more = ["--save", "/dev/stdout", "-o", "none", "--only-show-errors", "--fail-on", "never"];
+    let ran = run(&[&words[..], &more[..]].concat());
+    assert_eq!(ran.stderr, "");
+    let snapshot = acr_doctor::facts::Snapshot::<acr_doctor::facts::ProbeFacts>::parse(ran.stdout.as_bytes()).unwrap();
+    assert_eq!(snapshot.facts.login_server.as_str(), "contoso.invalid");
+}

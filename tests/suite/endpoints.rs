@@ -95,6 +95,13 @@ fn the_security_rules_have_the_shape_of_azures() {
         assert_ne!(one, properties["destinationAddressPrefixes"].is_array(), "{properties}");
     }
     assert!(priorities.iter().all(|priority| (100..=4096).contains(priority)));
+    let commands = list("private-link-geo").rules(RuleFormat::NsgAz);
+    assert_eq!(commands.lines().count(), rules.len());
+    for (command, rule) in commands.lines().zip(rules) {
+        let name = rule["name"].as_str().unwrap();
+        let priority = &rule["properties"]["priority"];
+        assert!(command.contains(&format!(" -n {name} --priority {priority} ")), "{command}");
+    }
     let private = rules.last().unwrap()["properties"]["destinationAddressPrefixes"].as_array().unwrap();
     assert!(private.contains(&"10.1.2.4".into()), "no tag covers the private endpoint: {private:?}");
 }

@@ -11,6 +11,7 @@ mod check_secrets;
 mod cli;
 mod doctor;
 mod document;
+mod documented_commands;
 mod endpoints;
 mod examples;
 mod explain;

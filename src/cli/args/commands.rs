@@ -110,7 +110,7 @@ fn dns_server(text: &str) -> Result<SocketAddr, String> {
     with_port.or_else(alone).ok_or_else(|| format!("'{text}' is no address; expected IP or IP:PORT"))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| format!("'{text}' is not a number of seconds"))?;
     if (0.1..=3600.0).contains(&number) {
         Ok(Duration::from_secs_f64(number))

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Severity;
 
+pub(super) use commands::seconds;
 pub use commands::{
     CheckArguments, ConfigArguments, Origin, ProbeArguments, ProxyUrl, ReconcileArguments, RegistryArguments,
     VantageArguments,
