@@ -156,8 +156,7 @@ fn plain(line: &str) -> String {
 #[expect(clippy::print_stderr, reason = "a test harness tells what is wrong")]
 pub(crate) fn table_is_current(rows: &Rows) -> bool {
     let rows = rows.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let head =
-        "| world | arguments | az names | exit | acr-doctor names | exit | lines |\n|---|---|---|---|---|---|---|";
+    let head = "| world | arguments | named by az | exit | named by acr-doctor | exit | lines |\n|---|---|---|---|---|---|---|";
     let table = std::iter::once(head).chain(rows.values().map(String::as_str)).collect::<Vec<_>>().join("\n");
     let path = root().join(PAGE);
     let page = std::fs::read_to_string(&path).unwrap_or_default();
