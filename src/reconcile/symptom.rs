@@ -24,7 +24,7 @@ pub enum Symptom<'a> {
     NoAnswer(&'a HttpObservation),
     /// The registry's firewall: 403 DENIED, with the address that it saw.
     Denied(Option<IpAddr>, &'a HttpAnswer),
-    /// The service itself is throttling or failing: 429 or 5xx.
+    /// The service itself is throttling or failing: 429 or 5xx; or a registry's own answer that `GET /v2/` never has.
     Unavailable(&'a HttpAnswer),
     /// Something else answered, or the registry refused in another way.
     Stranger(&'a HttpAnswer),
@@ -71,7 +71,10 @@ impl<'a> Symptom<'a> {
             return Self::Denied(None, answer);
         }
         // A web server in front of the registry says 5xx in HTML too; 511 alone is a captive portal's (RFC 6585).
-        if answer.status == 429 || (answer.status >= 500 && answer.status != 511 && !foreign(answer)) {
+        if answer.status == 429
+            || (answer.status >= 500 && answer.status != 511 && !foreign(answer))
+            || refuses_oddly(endpoint, answer)
+        {
             return Self::Unavailable(answer);
         }
         let reached = match endpoint.role {
@@ -107,6 +110,13 @@ fn telling(endpoint: &EndpointObservation) -> Option<&TcpOutcome> {
     };
     // IPv6 without a route says nothing where IPv4 was tried too.
     endpoint.tcp.iter().map(|t| &t.outcome).min_by_key(|o| rank(o))
+}
+
+/// Whether a registry's login server answers `GET /v2/` as itself, and with neither of the answers that it has for it:
+/// the challenge, or 200 where anybody may pull.
+fn refuses_oddly(endpoint: &EndpointObservation, answer: &HttpAnswer) -> bool {
+    let login = matches!(endpoint.role, EndpointRole::Login | EndpointRole::Regional);
+    login && answer.is_registry && !matches!(answer.status, 200 | 401)
 }
 
 /// Whether an answer to `GET /v2/` is a registry's: its header, a bearer challenge, or OCI errors.

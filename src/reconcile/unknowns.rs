@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::facts::registry::{DefaultAction, NetworkRuleBypassOptions, PublicNetworkAccess};
 use crate::facts::{Known, RegistryConfig, ResourceId};
 
 use super::case::Case;
@@ -9,6 +10,8 @@ use super::case::Case;
 /// Notes the missing facts that the way in hangs on: connections, their addresses, zones, and where the client stands.
 pub fn note(case: &Case<'_>) {
     let Some(registry) = case.registry else { return };
+    note_strange_values(case, registry);
+    note_other_login_server(case, registry);
     let private = by_private_endpoint(case, registry);
     if private {
         case.all_addresses_known();
@@ -31,6 +34,32 @@ pub fn note(case: &Case<'_>) {
     if private && (case.place.network.is_none() || guessed) {
         let told = &case.config.client_virtual_network;
         note_place(case, "the client's virtual network", "--vnet", |v| &v.virtual_network, told);
+    }
+}
+
+/// Values that decide who is let in and that this version does not know.
+fn note_strange_values(case: &Case<'_>, registry: &RegistryConfig) {
+    let strange = |fact: &str, value: &str| {
+        case.note_unknown(fact, &format!("'{value}' is no value that this version knows"), Some("a newer acr-doctor"));
+    };
+    if let Some(PublicNetworkAccess::Unrecognised(value)) = registry.public_network_access.known() {
+        strange("publicNetworkAccess", value);
+    }
+    if let Some(NetworkRuleBypassOptions::Unrecognised(value)) = registry.network_rule_bypass_options.known() {
+        strange("networkRuleBypassOptions", value);
+    }
+    if let Some(DefaultAction::Unrecognised(value)) = case.rules().flatten().map(|rules| &rules.default_action) {
+        strange("networkRuleSet.defaultAction", value);
+    }
+}
+
+/// A probe of another name says nothing of the login server that ARM names.
+fn note_other_login_server(case: &Case<'_>, registry: &RegistryConfig) {
+    let Some(probe) = case.probe else { return };
+    if !probe.endpoints.iter().any(|e| e.host == registry.login_server) {
+        let why = format!("the client looked at {}, and the registry's login server is another", probe.login_server);
+        let needs = format!("acr-doctor probe {}", registry.login_server);
+        case.note_unknown(&format!("what a client meets at {}", registry.login_server), &why, Some(&needs));
     }
 }
 

@@ -241,7 +241,7 @@ impl Fixture {
 }
 
 /// Plays an event at an endpoint: what comes after the rung that breaks is not there.
-fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Option<&str>) -> Option<()> {
+pub(crate) fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Option<&str>) -> Option<()> {
     let forget = |endpoint: &mut Map<String, Value>, rungs: &[&str]| {
         for rung in rungs {
             endpoint.shift_remove(*rung);

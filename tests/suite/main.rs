@@ -23,6 +23,7 @@ mod generated;
 mod golden;
 mod hosts;
 mod logs;
+mod mutations;
 mod packaging;
 mod pairs;
 mod picture;

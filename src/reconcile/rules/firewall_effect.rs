@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::facts::registry::{DefaultAction, PublicNetworkAccess};
+use crate::facts::registry::{ConnectionStatus, DefaultAction, PublicNetworkAccess};
 use crate::facts::report::ExpectedPath;
 use crate::facts::{EndpointObservation, Fix};
 use crate::reconcile::case::Case;
@@ -29,7 +29,7 @@ declare_finding! {
     ///
     /// ## What decides it
     /// 403 DENIED, and the configuration lets in the address that the refusal names: an IP rule covers it, the client's
-    /// subnet has a rule, or the default action is Allow.
+    /// subnet has a rule, the default action is Allow, or the request came through an approved private endpoint.
     ///
     /// ## Fix
     /// Wait a few minutes and check again. If the address alternates, allow all of them.
@@ -44,13 +44,13 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    if case.public_access() != Some(&PublicNetworkAccess::Enabled) {
-        return Vec::new();
-    }
-    let refused: Vec<(&EndpointObservation, IpAddr, &str)> = denied(case)
+    let refused: Vec<(&EndpointObservation, IpAddr, String)> = denied(case)
         .into_iter()
-        .filter(|(e, _)| !resolves_privately(e))
-        .filter_map(|(e, ip)| Some((e, ip?, let_in_by(case, ip?)?)))
+        .filter_map(|(e, ip)| {
+            let ip = ip?;
+            let by = if resolves_privately(e) { by_private_endpoint(case, e, ip) } else { let_in_by(case, ip) };
+            Some((e, ip, by?))
+        })
         .collect();
     let Some((first, address, by)) = refused.first() else {
         return Vec::new();
@@ -59,7 +59,7 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
         refused.iter().flat_map(|(e, _, _)| e.denied_clients.iter().copied()).filter(|ip| ip != address).collect();
     let shown: Vec<String> = others.iter().map(ToString::to_string).collect();
     let detail = if others.is_empty() {
-        format!("{} refused {address}, although {by}. Rules take some minutes to come into force.", first.host)
+        format!("{} refused {address}, although {by}. Changes take some minutes to come into force.", first.host)
     } else {
         format!(
             "{} refused {address}, although {by}. The egress address alternates: {} was refused as well.",
@@ -67,7 +67,7 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
             shown.join(", ")
         )
     };
-    let draft = Draft::new(format!("The registry refuses {address} although its rules allow it"), detail)
+    let draft = Draft::new(format!("The registry refuses {address} although its configuration lets it in"), detail)
         .about(refused.iter().map(|(e, _, _)| &e.host))
         .seen(first.http.as_ref().map(|http| evidence::http(&first.host, http)))
         .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
@@ -82,8 +82,11 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
 }
 
 /// Which clause of the configuration lets an address in.
-fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<&'static str> {
-    match case.rules()? {
+fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<String> {
+    if case.public_access() != Some(&PublicNetworkAccess::Enabled) {
+        return None;
+    }
+    let by = match case.rules()? {
         None => Some("the registry has no network rules"),
         Some(rules) if rules.default_action == DefaultAction::Allow => Some("its default action is Allow"),
         Some(_) if !is_private(address) && case.ip_rule_covers(address) => Some("an IP rule covers it"),
@@ -92,7 +95,19 @@ fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<&'static str> {
             case.subnet_rules()?.contains(&subnet).then_some("a rule names the client's subnet")
         }
         Some(_) => None,
+    };
+    by.map(str::to_owned)
+}
+
+/// The approved private endpoint that the name resolves to, where the registry saw a client behind it: a public address
+/// came another way.
+fn by_private_endpoint(case: &Case<'_>, endpoint: &EndpointObservation, seen: IpAddr) -> Option<String> {
+    if endpoint.route.is_proxied() || !is_private(seen) {
+        return None;
     }
+    let owner = endpoint.dns.as_ref()?.answer.ips().find_map(|ip| case.owner_of(ip));
+    let (_, endpoint) = owner.filter(|(connection, _)| connection.status == ConnectionStatus::Approved)?;
+    Some(format!("it came through the approved private endpoint '{}'", endpoint.id.name()))
 }
 
 declare_finding! {

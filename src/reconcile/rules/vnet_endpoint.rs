@@ -61,12 +61,12 @@ fn service_endpoint_missing(case: &Case<'_>) -> Vec<Draft> {
     }
     let refused: Vec<_> =
         denied(case).into_iter().filter(|(e, ip)| !ip.is_some_and(is_private) && !resolves_privately(e)).collect();
-    let (Some((first, _)), Some(subnet)) = (refused.first(), case.place.subnet.as_ref()) else {
-        return Vec::new();
+    let mine = case.place.subnet.as_ref().filter(|id| ruled(case).contains(id));
+    let (Some((first, _)), Some(subnet)) = (refused.first(), mine) else {
+        // Not what this client meets, and somebody else's failure all the same.
+        let lame = ruled(case).into_iter().filter_map(|id| lacking(case, registry, id));
+        return lame.map(|draft| draft.severity(Severity::Warning).bystander()).collect();
     };
-    if !ruled(case).contains(&subnet) {
-        return Vec::new();
-    }
     let draft = match unread_subnet(case) {
         Some(subnet) => Draft::new(
             format!("The subnet '{}' has a rule, and the registry sees a public address of it", subnet.name()),
