@@ -102,7 +102,7 @@ fn others(pointer: &str, value: &Value) -> Vec<(String, Option<Value>)> {
         Value::Bool(on) => all.push((format!("{}", !on), Some(json!(!on)))),
         Value::Number(_) => all.push(("0".to_owned(), Some(json!(0)))),
         Value::String(text) => {
-            all.extend(other_texts(pointer, text).into_iter().map(|(how, text)| (how, Some(json!(text)))))
+            all.extend(other_texts(pointer, text).into_iter().map(|(how, text)| (how, Some(json!(text)))));
         }
         Value::Array(list) if !list.is_empty() => all.push(("emptied".to_owned(), Some(json!([])))),
         Value::Null | Value::Array(_) | Value::Object(_) => {}
