@@ -15,6 +15,7 @@ mod documented_commands;
 mod endpoints;
 mod examples;
 mod explain;
+mod exports;
 mod findings;
 mod fixtures;
 #[path = "../../examples/fleet/server.rs"]

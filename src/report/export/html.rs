@@ -50,7 +50,11 @@ pub fn html(report: &Report) -> String {
 
 fn totals(out: &mut String, report: &Report) {
     let summary = &report.summary;
-    put!(out, "<p>Made <time>{}</time></p>\n<table>\n<thead><tr>", timestamp(report.generated_at));
+    put!(
+        out,
+        "<p>Made <time>{}</time></p>\n<table>\n<thead><tr>",
+        timestamp(report.generated_at.replace_nanosecond(0).unwrap_or(report.generated_at))
+    );
     for head in ["registries", "blocked", "degraded", "healthy", "unknown", "errors", "warnings", "infos"] {
         put!(out, "<th class=\"n\">{head}</th>");
     }

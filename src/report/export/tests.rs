@@ -131,17 +131,26 @@ fn each_format_of_the_same_fleet() {
 }
 
 #[test]
-fn sarif_passes_the_schema_as_far_as_it_is_used() {
-    let schema: Value = serde_json::from_str(include_str!("sarif-2.1.0.subset.schema.json")).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
+fn sarif_passes_the_whole_schema_of_2_1_0() {
+    // The schema's file has a bracket too many in the pattern of a language, which no strict reader takes.
+    let text = include_str!("../../../tests/schemas/sarif-2.1.0.json").replace("[a-zA-Z]{2}]?$", "[a-zA-Z]{2}$");
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::draft4::new(&schema).unwrap();
     for report in [fleet(), Report::new(datetime!(2026-11-24 01:02:03 +2), None, Vec::new())] {
         let log: Value = serde_json::from_str(&sarif(&report, &headline)).unwrap();
         let errors: Vec<String> = validator.iter_errors(&log).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{errors:#?}");
     }
-    let mut log: Value = serde_json::from_str(&sarif(&fleet(), &headline)).unwrap();
-    log["runs"][0]["results"][0]["level"] = json!("info");
-    assert!(!validator.is_valid(&log), "the schema refuses what SARIF does not know");
+    for (pointer, odd) in [
+        ("/runs/0/results/0/level", json!("info")),
+        ("/runs/0/results/0/locations/0/logicalLocations/0/name", json!(7)),
+        ("/runs/0/invocations/0/endTimeUtc", json!(true)),
+        ("/runs/0/results/0/message", json!({})),
+    ] {
+        let mut log: Value = serde_json::from_str(&sarif(&fleet(), &headline)).unwrap();
+        *log.pointer_mut(pointer).unwrap() = odd;
+        assert!(!validator.is_valid(&log), "{pointer}: the schema refuses what SARIF does not know");
+    }
 }
 
 #[test]
@@ -180,13 +189,17 @@ fn html_asks_nobody_for_anything() {
 fn junit_counts_are_those_of_its_cases() {
     for fail_from in [None, Some(Severity::Error), Some(Severity::Info)] {
         let text = junit(&fleet(), fail_from);
-        let total = |attribute: &str| -> usize {
-            let (_, rest) = text.split_once(&format!(" {attribute}=\"")).unwrap();
-            rest.split('"').next().unwrap().parse().unwrap()
+        let all = |attribute: &str| -> Vec<usize> {
+            let start = format!(" {attribute}=\"");
+            let parts = text.split(start.as_str()).skip(1);
+            parts.map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
         };
-        assert_eq!(total("tests"), text.matches("<testcase").count());
-        assert_eq!(total("failures"), text.matches("<failure").count());
-        assert_eq!(total("skipped"), text.matches("<skipped").count());
+        for (attribute, element) in [("tests", "<testcase"), ("failures", "<failure")] {
+            let counts = all(attribute);
+            assert_eq!(counts[0], text.matches(element).count());
+            assert_eq!(counts[0], counts[1..].iter().sum::<usize>(), "{attribute} of all are those of each");
+        }
+        assert_eq!(all("skipped").iter().sum::<usize>(), text.matches("<skipped").count());
     }
 }
 
