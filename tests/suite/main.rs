@@ -3,6 +3,7 @@
 
 mod access_model;
 mod architecture;
+mod audit_cli;
 mod audit_docs;
 mod az_extension;
 mod bad_input;
@@ -24,6 +25,7 @@ mod generated;
 mod golden;
 mod hosts;
 mod logs;
+mod manifests;
 mod mutations;
 mod packaging;
 mod pairs;
