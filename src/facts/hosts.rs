@@ -31,15 +31,13 @@ impl HostGroup {
     /// The groups of each registry that several hosts looked at, in the registries' order and the worst first: alike
     /// are those with the same verdict, the same root causes and the same errors and warnings.
     pub fn of(registries: &[RegistryReport]) -> Vec<Self> {
-        let mut order: Vec<String> = Vec::new();
+        let mut order: BTreeMap<String, usize> = BTreeMap::new();
         let mut groups: BTreeMap<Look, Self> = BTreeMap::new();
         for registry in registries {
             let Some(host) = &registry.seen_from else { continue };
             let key = registry.key();
-            let place = order.iter().position(|known| *known == key).unwrap_or_else(|| {
-                order.push(key.clone());
-                order.len() - 1
-            });
+            let next = order.len();
+            let place = *order.entry(key.clone()).or_insert(next);
             let mut seen: Vec<(Severity, Code)> = registry
                 .findings
                 .iter()

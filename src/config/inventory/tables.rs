@@ -81,6 +81,13 @@ pub(super) struct Kinds {
 const NO_ROW: &str = "Resource Graph shows no such resource to this sign-in (it may lag behind ARM)";
 const NO_KIND: &str = "Resource Graph shows no resource of this kind in the scope";
 
+/// Of each thing in a table only what an audit judges is kept: members that became no fact stand in no report, and a
+/// table holds the whole fleet.
+fn judged<T>(mut thing: T, leftovers: impl FnOnce(&mut T) -> &mut Unrecognised) -> T {
+    *leftovers(&mut thing) = Unrecognised::new();
+    thing
+}
+
 /// Takes a row below a registry.
 pub(super) fn take_below(rows: &mut HashMap<String, Below>, kinds: &mut Kinds, row: &Value) {
     let fields = Fields::of(row);
@@ -90,7 +97,10 @@ pub(super) fn take_below(rows: &mut HashMap<String, Below>, kinds: &mut Kinds, r
     match kind.to_ascii_lowercase().rsplit('/').next() {
         Some("replications") => {
             kinds.replications = true;
-            below.replications.extend(replication(row, Origin::Document));
+            // Most registries have one or two: a vector's own growth would keep room for four.
+            below.replications.reserve_exact(1);
+            let row = replication(row, Origin::Document);
+            below.replications.extend(row.map(|row| judged(row, |r| &mut r.unrecognised)));
         }
         Some("tasks") => {
             kinds.tasks = true;
@@ -120,7 +130,7 @@ pub(super) fn take_endpoint(rows: &mut HashMap<String, PrivateEndpoint>, row: &V
         "Resource Graph does not hold zone groups",
         "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     ));
-    let endpoint = assembled(document, addresses, (groups, Vec::new()));
+    let endpoint = judged(assembled(document, addresses, (groups, Vec::new())), |e| &mut e.unrecognised);
     rows.insert(endpoint.id.key(), endpoint);
 }
 
@@ -152,20 +162,20 @@ pub(super) fn take_network(subnets: &mut HashMap<String, Subnet>, networks: &mut
 
 /// Puts zones and the rows of their links together.
 pub(super) fn zones_of(rows: &[Value]) -> Vec<PrivateDnsZone> {
-    let is_link = |id: &ResourceId| id.key().contains("/virtualnetworklinks/");
-    let of = |row: &Value| Fields::of(row).id("id");
-    let mut zones: Vec<PrivateDnsZone> =
-        rows.iter().filter(|row| of(row).is_some_and(|id| !is_link(&id))).filter_map(zone).collect();
-    for zone in &mut zones {
-        let own =
-            rows.iter().filter(|row| of(row).is_some_and(|id| is_link(&id) && id.parent().as_ref() == Some(&zone.id)));
-        let links: Vec<_> = own.filter_map(link).collect();
-        // A row may be missing, but a link that is shown exists.
-        zone.links = if links.is_empty() {
-            Known::Unknown(Unknown::needing(NO_ROW, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read"))
+    let mut links: HashMap<String, Vec<_>> = HashMap::new();
+    let mut zones = Vec::new();
+    for row in rows {
+        let Some(id) = Fields::of(row).id("id") else { continue };
+        if id.key().contains("/virtualnetworklinks/") {
+            links.entry(id.parent().map_or_else(String::new, |of| of.key())).or_default().extend(link(row));
         } else {
-            Known::Known(links)
-        };
+            zones.extend(zone(row));
+        }
+    }
+    for zone in &mut zones {
+        // A row may be missing, but a link that is shown exists.
+        let unseen = || Unknown::needing(NO_ROW, "Microsoft.Network/privateDnsZones/virtualNetworkLinks/read");
+        zone.links = links.remove(&zone.id.key()).map_or_else(|| Known::Unknown(unseen()), Known::Known);
         zone.records = Known::Unknown(Unknown::needing(
             "an inventory does not read records",
             "Microsoft.Network/privateDnsZones/ALL/read",
