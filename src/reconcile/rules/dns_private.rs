@@ -148,9 +148,11 @@ declare_finding! {
     /// ## What decides it
     /// The login server resolves to a private address; the data endpoint of the home region gives NXDOMAIN or a public one.
     /// Where the private endpoint's addresses may not be read it is only possible: it may have none for this name.
+    /// If the zone in Azure has the record, the client's resolver answers from elsewhere, such as from records kept by hand.
     ///
     /// ## Fix
-    /// The record `<registry>.<region>.data` with the private endpoint's address for it.
+    /// The record `<registry>.<region>.data` with the private endpoint's address for it; where Azure's zone has it, the same
+    /// on the client's resolver, or a forwarder to 168.63.129.16.
     ///
     /// ## References
     /// - <https://learn.microsoft.com/azure/container-registry/container-registry-private-link>
@@ -221,22 +223,34 @@ fn public_though_private_exists(case: &Case<'_>, endpoint: &EndpointObservation)
 fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft {
     let zone = zone_to_mend(case, &endpoint.host);
     let address = address_for(case, &endpoint.host);
-    let present = zone.as_ref().is_some_and(|(zone, record)| case.record(zone, record).is_some());
-    let login = case.login().map(evidence::dns);
+    let held = zone.as_ref().and_then(|(zone, record)| case.record(zone, record)?.addresses.first().copied());
+    let (title, more) = match held {
+        None => (format!("The private DNS zone has no record for the data endpoint {}", endpoint.host), ""),
+        Some(_) => (
+            format!("This client's DNS has no private record for the data endpoint {}", endpoint.host),
+            " The zone in Azure has the record: the client's answers come from elsewhere.",
+        ),
+    };
     let draft = Draft::new(
-        format!("The private DNS zone has no record for the data endpoint {}", endpoint.host),
+        title,
         format!(
-            "The login server resolves to the private endpoint, its data endpoint does not{}. Layers come from the data endpoint, so login works and pulls fail.",
+            "The login server resolves to the private endpoint, its data endpoint does not{}. Layers come from the data endpoint, so login works and pulls fail.{more}",
             address.map(|a| format!(" (it should be {a})")).unwrap_or_default()
         ),
     )
     .about([&endpoint.host])
-    .seen(login)
+    .seen(case.login().map(evidence::dns))
     .seen([evidence::dns(endpoint)])
-    .seen(zone.as_ref().filter(|_| !present).map(|(zone, record)| {
-        evidence::config(&zone.id, &format!("/A/{record}"), serde_json::Value::Null)
+    .seen(zone.as_ref().map(|(zone, record)| match held {
+        None => evidence::config(&zone.id, &format!("/A/{record}"), serde_json::Value::Null),
+        Some(held) => {
+            evidence::config(&zone.id, &format!("/A/{record}/properties/aRecords/0/ipv4Address"), held.to_string())
+        }
     }))
-    .mend(record_fixes(zone.as_ref(), address, &endpoint.host));
+    .mend(match held {
+        None => record_fixes(zone.as_ref(), address, &endpoint.host),
+        Some(held) => vec![client_record_fix(case, endpoint, address.unwrap_or(held))],
+    });
     let draft = if case.registry.is_some() { draft } else { draft.likely() };
     // An endpoint that was made before the replica has no address for it; then the record is not what is missing.
     if case.registry.is_some() && address.is_none() && !case.all_addresses_known() {
@@ -248,6 +262,23 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
         return draft.possible(["records of the private DNS zone".to_owned()]);
     }
     draft
+}
+
+/// What mends the client's own DNS, where the zone in Azure is right.
+fn client_record_fix(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Fix {
+    let servers = custom_servers(endpoint).join(", ");
+    let place =
+        if servers.is_empty() { "where this client's names are kept".to_owned() } else { format!("on {servers}") };
+    Fix::advice(format!(
+        "Add the record {} → {address} {place}, or forward {} from there to 168.63.129.16 (in a network that the zone is linked to)",
+        endpoint.host, case.config.cloud.registry_suffix
+    ))
+}
+
+/// The name servers that answered, except for Azure's own.
+fn custom_servers(endpoint: &EndpointObservation) -> Vec<String> {
+    let servers = endpoint.dns.iter().flat_map(DnsObservation::real_servers);
+    servers.map(|s| s.server.ip().to_string()).filter(|ip| ip != "168.63.129.16").collect()
 }
 
 /// Whether every address of an endpoint is private (and there is one).
@@ -330,13 +361,7 @@ pub(super) fn place_evidence(case: &Case<'_>) -> Evidence {
 }
 
 fn public_answer_fixes(case: &Case<'_>, login: &EndpointObservation, endpoint: &PrivateEndpoint) -> Vec<Fix> {
-    let servers: Vec<String> = login
-        .dns
-        .iter()
-        .flat_map(DnsObservation::real_servers)
-        .map(|s| s.server.ip().to_string())
-        .filter(|ip| ip != "168.63.129.16")
-        .collect();
+    let servers = custom_servers(login);
     let linked = case.zones_for(&login.host).into_iter().any(|(zone, _)| case.linked_here(zone) == Some(true));
     let zone = case.zones_for(&login.host).into_iter().map(|(zone, _)| zone).next();
     match (zone, &case.place.network) {

@@ -167,11 +167,24 @@ pub async fn serve(lab: Arc<Lab>, view: View, udp: UdpSocket, tcp: TcpListener) 
     let mut buffer = [0u8; 4096];
     while let Ok((length, from)) = udp.recv_from(&mut buffer).await {
         let question = buffer.get(..length).unwrap_or_default();
-        if let Some(reply) = reply(&lab, view, question, &from.ip().to_string()) {
+        if let Some(reply) = reply(&lab, view, question, &from.ip().to_string()).map(|r| shorten(&lab, r)) {
             // The client may be gone already.
             let _ = udp.send_to(&reply, from).await;
         }
     }
+}
+
+/// What is left of a reply over UDP: of some names only that there would be more over TCP.
+fn shorten(lab: &Lab, reply: Vec<u8>) -> Vec<u8> {
+    let Ok(mut message) = Message::from_vec(&reply) else { return reply };
+    let name = message.queries.first().map(|query| query.name().to_ascii().trim_end_matches('.').to_ascii_lowercase());
+    if !name.is_some_and(|name| any_matches(&lab.world().faults.dns.truncated, &name)) {
+        return reply;
+    }
+    message.metadata.truncation = true;
+    message.answers.clear();
+    message.authorities.clear();
+    message.to_vec().unwrap_or(reply)
 }
 
 /// The reply to a question; `None` is silence.

@@ -106,6 +106,8 @@ pub struct DnsFaults {
     pub answers: BTreeMap<String, Ipv4Addr>,
     /// Answered with an IPv6 address besides, where nothing listens.
     pub ipv6: Vec<String>,
+    /// Answered over UDP with nothing but that the answer is longer.
+    pub truncated: Vec<String>,
 }
 
 /// What a host's TLS does.
@@ -136,6 +138,8 @@ pub enum HttpFault {
     BlockPage,
     /// 429 with Retry-After.
     TooManyRequests,
+    /// 404 and a web server's page.
+    NotFound,
     /// 503.
     Unavailable,
     /// 500.
@@ -256,6 +260,8 @@ pub struct ProxySpec {
     pub deny: Vec<String>,
     /// `user:password` that it wants.
     pub credentials: Option<String>,
+    /// What it answers for hosts that it cannot get an answer from: 502, 504.
+    pub fails: BTreeMap<String, u16>,
     /// Hosts that it cannot resolve: 503.
     pub cannot_resolve: Vec<String>,
     /// Nothing listens.

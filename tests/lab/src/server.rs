@@ -149,6 +149,12 @@ fn faulty(fault: HttpFault) -> Response {
             "text/html",
             "<html><head><title>Access blocked</title></head><body>Contoso Secure Web Gateway: this category is blocked</body></html>",
         ),
+        HttpFault::NotFound => Response::new(
+            404,
+            "text/html",
+            "<html><head><title>404 Not Found</title></head><body><center><h1>404 Not Found</h1></center><hr><center>nginx</center></body></html>",
+        )
+        .with("server", "nginx"),
         HttpFault::TooManyRequests => registry_error(429, "TOOMANYREQUESTS").with("retry-after", "17"),
         HttpFault::Unavailable => registry_error(503, "UNAVAILABLE").with("retry-after", "30"),
         HttpFault::InternalError => registry_error(500, "UNKNOWN"),
