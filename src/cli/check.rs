@@ -26,16 +26,22 @@ use super::output::Output;
 use super::reconcile::decided;
 use super::snapshot_file::save;
 use super::target::{Aim, aim};
+use super::timings::Clock;
 
 /// Requests to ARM at once: below the burst that ARM lets one identity read in a subscription (250), and enough that a
 /// registry with 20 private endpoints in 20 networks waits for no round trip more than one with a single endpoint.
 pub(super) const MAX_IN_FLIGHT: usize = 128;
 
-pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<Outcome, Failure> {
+pub(super) async fn run(
+    arguments: &CheckArguments,
+    output: &Output,
+    clock: Option<&Clock>,
+) -> Result<Outcome, Failure> {
     if let Some(Origin::Aks) = arguments.from {
         return Box::pin(aks::run(arguments, output)).await;
     }
-    let Diagnosis { config, probe, report, interrupted } = diagnose(Asked::of(arguments), output).await?;
+    let Diagnosis { config, probe, mut report, interrupted } = diagnose(Asked::of(arguments), output).await?;
+    report.timings = clock.map(Clock::timings);
     output.report(&report, |style| report::table(&report, style))?;
     let outcome = Outcome::of(&report, arguments.verdict.fail_on, decided(&config));
     save_both(arguments.save.as_deref(), config, probe, output)?;

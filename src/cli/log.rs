@@ -5,12 +5,16 @@
 
 use std::io;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use super::args::GlobalArguments;
+use super::timings::Clock;
 
-/// Starts the log. Called once, before anything is logged.
-pub(super) fn start(global: &GlobalArguments) {
+/// Starts the log, and the clock where one is wanted. Called once, before anything is logged.
+pub(super) fn start(global: &GlobalArguments, clock: Option<Clock>) {
     let level = match (global.debug, global.verbose, global.only_show_errors) {
         (true, _, _) => "debug",
         (false, true, _) => "info",
@@ -18,12 +22,9 @@ pub(super) fn start(global: &GlobalArguments) {
         (false, false, false) => "warn",
     };
     let filter = EnvFilter::new(format!("off,acr_doctor={level}"));
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .without_time()
-        .try_init();
+    let log = fmt::layer().with_writer(io::stderr).with_ansi(false).without_time().with_filter(filter);
+    let clock = clock.map(|clock| clock.with_filter(filter_fn(Clock::measures)));
+    let started = tracing_subscriber::registry().with(log).with(clock).try_init();
     // A second start keeps the first log, which is what a library user wants.
     drop(started);
 }

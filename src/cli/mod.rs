@@ -20,6 +20,7 @@ mod reconcile;
 pub mod shell;
 mod snapshot_file;
 mod target;
+mod timings;
 pub mod what_if;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 use defaults::Defaults;
 use exit::{Failure, Outcome};
+use timings::Clock;
 
 /// Runs the program: the whole of `main`.
 pub fn main() -> ExitCode {
@@ -37,20 +39,21 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::of_usage(&error),
     };
     let taken = Defaults::here().fill(&mut arguments);
-    log::start(&arguments.global);
+    let clock = matches!(&arguments.command, Command::Check(check) if check.timings).then(Clock::start);
+    log::start(&arguments.global, clock.clone());
     for setting in &taken.used {
         tracing::info!("configured for az: {setting}");
     }
     for setting in &taken.unusable {
         tracing::warn!("{setting}");
     }
-    exit::code(run(&arguments))
+    exit::code(run(&arguments, clock.as_ref()))
 }
 
-fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+fn run(arguments: &Arguments, clock: Option<&Clock>) -> Result<Outcome, Failure> {
     let output = output::Output::of(&arguments.global)?;
     match &arguments.command {
-        Command::Check(check) => block_on(check::run(check, &output))?,
+        Command::Check(check) => block_on(check::run(check, &output, clock))?,
         Command::CheckHealth(health) => block_on(check_health::run(health, &output))?,
         Command::Config(config) => block_on(config::run(config, &output))?,
         Command::Probe(probe) => block_on(probe::run(probe, &output))?,

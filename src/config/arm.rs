@@ -20,6 +20,7 @@ use super::sign_in::Session;
 use super::versions::newest_stable;
 use crate::facts::Known;
 use crate::facts::config::{FailedRead, ReadFailure};
+use crate::facts::timings::{StepKind, step};
 
 /// One resource. The largest seen, a network security group with a thousand rules, stays below one MiB.
 const DOCUMENT_LIMIT: usize = 4 << 20;
@@ -300,6 +301,8 @@ impl Arm {
         let late = || (ReadError::new(resource, ReadFailure::TimedOut, "no answer before the deadline"), None);
         let exchange = async {
             let _permit = self.0.permits.acquire().await;
+            let host = self.0.session.cloud().resource_manager.host_str().unwrap_or_default();
+            let _measured = step(StepKind::Arm, host, resource);
             self.0.traffic.sent();
             let response = request.send().await.map_err(|e| broken(resource, e))?;
             let status = response.status().as_u16();

@@ -110,6 +110,9 @@ pub async fn read(request: &ReadRequest, session: &Session) -> ConfigFacts {
 pub async fn read_telling(request: &ReadRequest, session: &Session, told: Told<'_>) -> ConfigFacts {
     let arm = arm::Arm::new(session, request.deadline, request.max_in_flight);
     let limit = request.deadline / SIGN_IN_SHARE;
+    let ahead = session.clone();
+    // Ends by itself; nothing waits for it.
+    tokio::spawn(async move { ahead.connect_ahead().await });
     let signed = tokio::time::timeout(limit, session.token(&request.cloud.resource_manager_audience)).await;
     let mut facts = ConfigFacts::not_read(request.cloud.clone(), "");
     facts.sign_in = match signed {

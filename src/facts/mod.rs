@@ -24,6 +24,7 @@ pub mod report;
 pub mod runtime;
 pub mod secret;
 pub mod snapshot;
+pub mod timings;
 pub mod tls;
 pub mod vantage;
 pub mod what_if;

@@ -11,6 +11,7 @@ use super::cluster::ClusterConfig;
 use super::finding::{Finding, Stage};
 use super::hosts::HostGroup;
 use super::probe::EndpointRole;
+use super::timings::Timings;
 use super::vantage::Vantage;
 use super::{ConfigFacts, Fqdn, LoginServer, Region, ResourceId};
 
@@ -44,6 +45,9 @@ pub struct Report {
     /// What the configuration is (`config`): the `facts` of a ConfigSnapshot; absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Box<ConfigFacts>>,
+    /// Where the time went (`--timings`); absent elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timings: Option<Timings>,
     /// The nodes that were asked about (`check --from aks`); absent elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesReport>,
@@ -228,6 +232,7 @@ impl Report {
             summary,
             audit: None,
             facts: None,
+            timings: None,
             nodes: None,
         }
     }

@@ -20,6 +20,7 @@ use super::watch::{Beside, Rest, Stragglers};
 use crate::facts::http::HttpOutcome;
 use crate::facts::probe::{DirectObservation, EndpointRole, Route, TcpOutcome};
 use crate::facts::report::StageStatus;
+use crate::facts::timings::{StepKind, step};
 use crate::facts::tls::{TlsObservation, TlsOutcome};
 use crate::facts::{EndpointObservation, Fqdn, Stage};
 
@@ -132,7 +133,9 @@ impl<'a> Climber<'a> {
         let (system, name) = (self.system, host.clone());
         let mut direct = Beside::new(async move { direct(system, &name, deadline).await });
         self.begin(seen, Stage::Proxy);
+        let measured = step(StepKind::Proxy, host.as_str(), "CONNECT");
         let made = direct.while_waiting(tunnel(self.system, self.proxy, url, &host, deadline)).await;
+        drop(measured);
         let Tunnel { observation, wire, rest } = made;
         seen.proxy = Some(observation);
         self.note(seen);
@@ -151,7 +154,9 @@ impl<'a> Climber<'a> {
     ) -> (Option<Connection>, Rest<'a>) {
         self.begin(seen, Stage::Dns);
         let mut asking = Asking::start(self.system, &seen.host, deadline);
+        let measured = step(StepKind::Dns, seen.host.as_str(), "A, AAAA");
         let addresses: Vec<_> = asking.decide().await.ips().collect();
+        drop(measured);
         seen.dns = asking.so_far();
         self.note(seen);
         self.tell_of(seen, Stage::Dns, !addresses.is_empty());
@@ -159,7 +164,9 @@ impl<'a> Climber<'a> {
             self.begin(seen, Stage::Tcp);
         }
         let mut attempts = Attempts::start(&addresses, 443, deadline);
+        let measured = (!addresses.is_empty()).then(|| step(StepKind::Tcp, seen.host.as_str(), "port 443"));
         let stream = attempts.first().await;
+        drop(measured);
         seen.tcp = attempts.ended();
         self.note(seen);
         if !addresses.is_empty() {
@@ -217,7 +224,9 @@ impl<'a> Climber<'a> {
                 return None;
             }
         };
+        let measured = step(StepKind::Tls, seen.host.as_str(), "handshake");
         let handshake = self.greet(trust, seen, wire, deadline).await;
+        drop(measured);
         let outcome = handshake.observation.outcome.clone();
         self.tell_of(seen, Stage::Tls, outcome == TlsOutcome::Established);
         seen.tls = Some(handshake.observation);

@@ -14,6 +14,7 @@ use super::answer;
 use super::resolve::millis;
 use crate::facts::Fqdn;
 use crate::facts::http::{HttpObservation, HttpOutcome};
+use crate::facts::timings::{StepKind, step};
 
 /// The most that is read of a body: 1 MiB.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -93,6 +94,8 @@ impl Connection {
             observation.outcome = HttpOutcome::Malformed("the request cannot be written".to_owned());
             return (observation, None);
         };
+        let _measured =
+            step(StepKind::Http, self.host.as_str(), &format!("{} {}", observation.method, observation.path));
         // The connection's task may still be at the end of the last answer: a request sent too early is refused unsent.
         let sent = timeout_at(deadline, async {
             self.sender.ready().await?;

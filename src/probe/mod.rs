@@ -42,9 +42,9 @@ pub mod watch;
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::{BoxFuture, Shared, join_all};
 use futures::stream::{BoxStream, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
 use tokio::time::Instant as Deadline;
 
 use crate::facts::http::{HttpObservation, HttpOutcome};
@@ -59,6 +59,7 @@ use proxy::ProxyConfig;
 pub use recorder::Recorder;
 pub use request::{EntraTokens, Observer, PlannedEndpoint, ProbeRequest, Quiet};
 use system::System;
+use watch::Beside;
 
 /// Endpoints that become known late get at least this long.
 const LATE_ENDPOINTS: Duration = Duration::from_millis(1500);
@@ -102,19 +103,47 @@ pub async fn run_recorded(
         recorder: Some(recorder),
         patience: request.timeout.mul_f64(0.4),
     };
+    let ahead = tokens.map(|source| TokenAhead::new(source, &request.cloud.registry_audience));
+    let tokens = ahead.as_ref().map(|ahead| ahead as &dyn EntraTokens);
     let run = Run { request, climber, shared: SharedClimbs::default(), tokens, recorder, deadline };
-    tokio::join!(run.login(&request.login_server), run.others(more_endpoints), run.controls(), place, async {
-        let seen =
-            runtime::read(request.runtime_root.as_deref(), &request.login_server, request.image.as_ref(), deadline)
-                .await;
+    let container_runtime = async {
+        let root = request.runtime_root.as_deref();
+        let seen = runtime::read(root, &request.login_server, request.image.as_ref(), deadline).await;
         recorder.change(|facts| facts.runtime = Known::Known(seen));
-    },);
+    };
+    let whole = async {
+        let (login, others) = (run.login(&request.login_server), run.others(more_endpoints));
+        tokio::join!(login, others, run.controls(), place, container_runtime);
+    };
+    match &ahead {
+        Some(ahead) => Beside::new(ahead.token.clone()).while_waiting(Box::pin(whole)).await,
+        None => Box::pin(whole).await,
+    }
     recorder.change(|facts| facts.endpoints.sort_by(|a, b| (a.role, &a.host).cmp(&(b.role, &b.host))));
     recorder.snapshot()
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// The registry's Entra token, asked for while its endpoint is still being climbed.
+struct TokenAhead<'a> {
+    source: &'a dyn EntraTokens,
+    audience: &'a str,
+    token: Shared<BoxFuture<'a, Result<Secret, String>>>,
+}
+
+impl<'a> TokenAhead<'a> {
+    fn new(source: &'a dyn EntraTokens, audience: &'a str) -> Self {
+        Self { source, audience, token: source.token(audience).shared() }
+    }
+}
+
+impl EntraTokens for TokenAhead<'_> {
+    fn token<'t>(&'t self, audience: &'t str) -> BoxFuture<'t, Result<Secret, String>> {
+        if audience == self.audience { self.token.clone().boxed() } else { self.source.token(audience) }
+    }
 }
 
 /// What the parts of one run share.

@@ -14,6 +14,7 @@ mod nodes;
 mod stance;
 mod table;
 pub mod terminal;
+mod timings;
 mod tsv;
 mod what_if;
 

@@ -156,6 +156,9 @@ pub struct CheckArguments {
     /// Do not sign in to Azure: look from here only.
     #[arg(long)]
     pub no_sign_in: bool,
+    /// Show where the time went: each step that waited for a network, and which waited for which.
+    #[arg(long)]
+    pub timings: bool,
     /// Save both halves: FILE.config.json and FILE.probe.json, or config.json and probe.json in a directory. With --from:
     /// the configuration, in FILE.
     #[arg(long, value_name = "FILE")]

@@ -18,6 +18,7 @@ use super::http::{Clients, HttpSettings};
 use crate::facts::Cloud;
 use crate::facts::config::{CredentialAttempt, SignIn};
 use crate::facts::secret::Secret;
+use crate::facts::timings::{StepKind, step};
 use tool_runner::ToolAccount;
 
 /// How long one credential source may take. The Azure CLI starts a Python: `azure_identity`'s own chain in other
@@ -175,7 +176,11 @@ impl Session {
             return Ok(token.clone());
         }
         let scope = format!("{}/.default", audience.trim_end_matches('/'));
-        let chosen = self.0.chosen.get_or_init(|| self.choose(&scope)).await.as_ref().map_err(Clone::clone)?;
+        let choose = async || {
+            let _measured = self.measured(audience);
+            self.choose(&scope).await
+        };
+        let chosen = self.0.chosen.get_or_init(choose).await.as_ref().map_err(Clone::clone)?;
         let slot = self.slot(&scope);
         let mut token = slot.lock().await;
         if token.is_none() && chosen.first.0 == scope {
@@ -192,6 +197,7 @@ impl Session {
             reason,
         };
         let scopes = [scope.as_str()];
+        let _measured = self.measured(audience);
         let renewed = tokio::time::timeout(SOURCE_LIMIT, chosen.credential.get_token(&scopes, None))
             .await
             .map_err(|_| refused(chain::no_answer(SOURCE_LIMIT)))?
@@ -199,6 +205,23 @@ impl Session {
         let secret = Secret::new(renewed.token.secret().to_owned());
         *token = Some(renewed);
         Ok(secret)
+    }
+
+    fn measured(&self, audience: &str) -> tracing::Span {
+        let authority = self.0.cloud.authority.host_str().unwrap_or_default();
+        step(StepKind::SignIn, authority, &format!("a token for {audience}"))
+    }
+
+    /// Makes a connection to Azure Resource Manager before a token is there to ask it anything: a `HEAD /` without one.
+    /// Requests that begin together later share it where it speaks HTTP/2.
+    pub(crate) async fn connect_ahead(&self) {
+        let root = &self.0.cloud.resource_manager;
+        let Ok(clients) = self.clients().await else { return };
+        let _measured = step(StepKind::Connect, root.host_str().unwrap_or_default(), "HEAD /");
+        if let Err(error) = clients.for_url(root).head(root.clone()).send().await {
+            // The first request with a token will say so where it matters.
+            tracing::debug!(why = super::http::phrase(error), "no connection ahead of the sign-in");
+        }
     }
 
     /// How the sign-in went so far, as a fact.

@@ -8,8 +8,8 @@ mod rest;
 use crate::facts::report::{Observed, RegistryReport, Report};
 use crate::facts::{Severity, Verdict};
 
-use super::ladder;
 use super::terminal::{Ink, Mark, Style, line, paragraph, sanitise};
+use super::{ladder, timings};
 use entries::Entry;
 
 /// Above this many registries the overview stands alone; `-n NAME` shows one of them in full.
@@ -39,6 +39,9 @@ pub fn table(report: &Report, style: &Style) -> String {
         out.push('\n');
     }
     out.push_str(&shown.join("\n"));
+    if let Some(measured) = &report.timings {
+        timings::write(measured, style, &mut out);
+    }
     out
 }
 

@@ -18,6 +18,7 @@ pub mod error;
 pub mod graph;
 pub mod heal;
 pub mod http;
+pub mod http2;
 pub mod imds;
 pub mod judge;
 pub mod link;

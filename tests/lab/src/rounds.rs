@@ -2,7 +2,7 @@
 //! number of round trips that the client makes one after another. No stopwatch decides it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +15,7 @@ const MOST_EXTENSIONS: u32 = 20;
 pub struct Rounds {
     state: Mutex<State>,
     /// Connections that were made and have not asked for anything yet: their first request belongs to this round.
-    opening: AtomicUsize,
+    opening: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -27,19 +27,19 @@ struct State {
 
 /// A connection that has not asked for anything yet.
 #[derive(Debug)]
-pub struct Opening<'r>(&'r Rounds);
+pub struct Opening(Arc<AtomicUsize>);
 
-impl Drop for Opening<'_> {
+impl Drop for Opening {
     fn drop(&mut self) {
-        self.0.opening.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Rounds {
     /// Counts a connection until its first request.
-    pub fn opening(&self) -> Opening<'_> {
+    pub fn opening(&self) -> Opening {
         self.opening.fetch_add(1, Ordering::Relaxed);
-        Opening(self)
+        Opening(Arc::clone(&self.opening))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use crate::addresses;
 use crate::dns::{self, View};
 use crate::http::{self, Ending, Request, Response};
+use crate::http2;
 use crate::names::Role;
 use crate::rounds::Opening;
 use crate::scenario::HttpFault;
@@ -55,6 +56,8 @@ pub async fn bind_dns(address: Ipv4Addr) -> Result<(UdpSocket, TcpListener), Lab
 async fn accept_all(lab: Arc<Lab>, listener: TcpListener, secure: bool) {
     while let Ok((stream, _)) = listener.accept().await {
         let lab = Arc::clone(&lab);
+        // As servers do: the body of an answer does not wait for an acknowledgement of its head.
+        let _ = stream.set_nodelay(true);
         // A connection that the client gave up is no fault of the laboratory.
         tokio::spawn(
             async move { if secure { serve_tls(&lab, stream).await } else { serve_plain(&lab, stream).await } },
@@ -66,6 +69,9 @@ async fn serve_tls(lab: &Arc<Lab>, stream: TcpStream) -> io::Result<()> {
     let opening = lab.rounds.opening();
     let ends = (stream.peer_addr()?, stream.local_addr()?);
     match tls::accept(lab, stream).await? {
+        Some((stream, _)) if stream.get_ref().1.alpn_protocol() == Some(http2::ALPN) => {
+            http2::serve(lab, stream, ends, opening).await
+        }
         Some((stream, _)) => serve(lab, stream, ends, opening).await,
         None => Ok(()),
     }
@@ -80,34 +86,40 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     lab: &Lab,
     mut stream: S,
     ends: (SocketAddr, SocketAddr),
-    opening: Opening<'_>,
+    opening: Opening,
 ) -> io::Result<()> {
     let mut opening = Some(opening);
     while let Some(request) = http::read_request(&mut stream, ends.0.ip(), ends.1.ip()).await? {
-        let (latency, in_rounds) = {
-            let arm = &lab.world().faults.arm;
-            (Duration::from_millis(arm.latency_ms), arm.in_rounds)
-        };
-        let mut response = answer(lab, &request);
-        if let Some(days) = lab.world().faults.server_clock_days {
-            let there = time::OffsetDateTime::now_utc() + time::Duration::days(days);
-            let date = there.format(&time::format_description::well_known::Rfc2822).unwrap_or_default();
-            response = response.with("date", date.replace("+0000", "GMT"));
-        }
-        let of_arm = request.host() == "management.azure.com";
-        drop(opening.take());
-        let mut said = format!("{} {:?}", response.status, response.ending);
-        if of_arm && in_rounds {
-            said = format!("{said}, round {}", lab.rounds.wait(latency).await);
-        } else if of_arm && !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        lab.note(&request.method, &request.host(), &request.path, &request.source.to_string(), &said);
+        let response = respond(lab, &request, opening.take()).await;
         if !http::write_response(&mut stream, &response, request.method == "HEAD").await? {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// Answers a request in its time, and notes it. A HEAD without a token only makes the connection: it is in no round.
+pub async fn respond(lab: &Lab, request: &Request, opening: Option<Opening>) -> Response {
+    let (latency, in_rounds) = {
+        let arm = &lab.world().faults.arm;
+        (Duration::from_millis(arm.latency_ms), arm.in_rounds)
+    };
+    let mut response = answer(lab, request);
+    if let Some(days) = lab.world().faults.server_clock_days {
+        let there = time::OffsetDateTime::now_utc() + time::Duration::days(days);
+        let date = there.format(&time::format_description::well_known::Rfc2822).unwrap_or_default();
+        response = response.with("date", date.replace("+0000", "GMT"));
+    }
+    let of_arm = request.host() == "management.azure.com" && request.method != "HEAD";
+    drop(opening);
+    let mut said = format!("{} {:?}", response.status, response.ending);
+    if of_arm && in_rounds {
+        said = format!("{said}, round {}", lab.rounds.wait(latency).await);
+    } else if of_arm && !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    lab.note(&request.method, &request.host(), &request.path, &request.source.to_string(), &said);
+    response
 }
 
 /// What a host of the world answers.
