@@ -153,6 +153,11 @@ async fn serve(
         }
         let body = buffer.drain(..end + 4 + length).skip(end + 4).collect();
         let mut words = head.split_whitespace();
+        // Made ahead of the sign-in: a connection, and no question.
+        if head.starts_with("HEAD / ") {
+            stream.write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n").await.ok()?;
+            continue;
+        }
         let asked = Asked { target: words.nth(1)?.replace("%24", "$"), authorization, body };
         log.lock().unwrap().push(asked.clone());
         let reply = answer(&asked);

@@ -176,7 +176,7 @@ mod tests {
     fn the_path_is_the_chain_that_ends_last() {
         let steps = vec![
             made(StepKind::SignIn, "login", "token", 0.0, 200.0),
-            made(StepKind::Connect, "arm", "HEAD /", 0.0, 200.0),
+            made(StepKind::Connect, "arm", "HEAD /", 0.0, 190.0),
             made(StepKind::Dns, "myreg", "A, AAAA", 0.0, 50.0),
             made(StepKind::Tcp, "myreg", "443", 50.5, 50.0),
             made(StepKind::Arm, "arm", "GET /subscriptions", 200.4, 50.0),
