@@ -35,8 +35,10 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
     let session =
         Session::new(aim.cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let facts = tokio::select! {
-        facts = Box::pin(read(&session, &aim, &cluster)) => facts?,
+        // First and in this order, so that the signal is caught from the beginning.
+        biased;
         _ = tokio::signal::ctrl_c() => return Ok(Outcome::Interrupted),
+        facts = Box::pin(read(&session, &aim, &cluster)) => facts?,
     };
     let report = judge(&facts, &arguments.used_by, probe_command(&aim, arguments.probe_image.as_deref()));
     output.report(&report, |style| format!("{}\n{}", report::nodes(&report, style), report::table(&report, style)))?;

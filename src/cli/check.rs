@@ -108,11 +108,13 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
     let looking = probe::run_recorded(&request, named, tokens, &live, &recorder);
     let both = async { tokio::join!(reading.clone(), looking) };
     let (config, probe, interrupted) = tokio::select! {
-        (config, probe) = both => (config, probe, false),
+        // First and in this order, so that the signal is caught from the beginning.
+        biased;
         _ = tokio::signal::ctrl_c() => {
             let config = reading.peek().cloned().unwrap_or_else(|| ConfigFacts::not_read(aim.cloud.clone(), "interrupted"));
             (config, recorder.snapshot(), true)
         }
+        (config, probe) = both => (config, probe, false),
     };
     live.clear();
     if interrupted {

@@ -22,8 +22,10 @@ use super::target::{aim, read_cloud};
 pub(super) async fn run(arguments: &ConfigArguments, output: &Output) -> Result<Outcome, Failure> {
     let config = if arguments.from.is_empty() {
         tokio::select! {
-            config = from_arm(arguments) => config?,
+            // First and in this order, so that the signal is caught from the beginning.
+            biased;
             _ = tokio::signal::ctrl_c() => return Ok(Outcome::Interrupted),
+            config = from_arm(arguments) => config?,
         }
     } else {
         from_files(arguments)?

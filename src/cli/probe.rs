@@ -26,8 +26,10 @@ pub(super) async fn run(arguments: &ProbeArguments, output: &Output) -> Result<O
     let more = stream::iter(arguments.endpoint.iter().map(|host| plan(host, &aim.cloud))).boxed();
     let live = Live::start(output);
     let (facts, interrupted) = tokio::select! {
-        facts = probe::run_recorded(&request, more, None, &live, &recorder) => (facts, false),
+        // First and in this order, so that the signal is caught from the beginning.
+        biased;
         _ = tokio::signal::ctrl_c() => (recorder.snapshot(), true),
+        facts = probe::run_recorded(&request, more, None, &live, &recorder) => (facts, false),
     };
     live.clear();
     if interrupted {

@@ -155,9 +155,11 @@ fn from_azure(
     };
     let audited = block_on(async {
         tokio::select! {
-            audited = Box::pin(audit(&request, &session, &progress, resume.as_mut(), take)) => Some(audited),
+            // First and in this order, so that the signal is caught from the beginning.
+            biased;
             // What is done stands in the resume file already.
             _ = tokio::signal::ctrl_c() => None,
+            audited = Box::pin(audit(&request, &session, &progress, resume.as_mut(), take)) => Some(audited),
         }
     })?;
     bar.clear();
