@@ -1,10 +1,10 @@
-//! Findings: what is wrong, how that is known, and what mends it.
+//! Findings: what is wrong, and how that is known.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fqdn, ResourceId};
+use super::fix::Fix;
 
 /// A finding's code, `family/slug`: stable once released.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -140,82 +140,4 @@ pub enum Stage {
     Auth,
     /// Manifest and blob.
     Pull,
-}
-
-/// What mends a finding.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Fix {
-    /// One imperative sentence.
-    pub summary: String,
-    /// A command to paste, with real values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// Whether it lets in more than the client that was looked at.
-    #[serde(default)]
-    pub widens_access: bool,
-    /// The same as data: what a test applies to a world.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub change: Option<Change>,
-    /// The property in Bicep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bicep: Option<String>,
-    /// The argument in Terraform (azurerm).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub terraform: Option<String>,
-}
-
-/// A change as data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
-pub enum Change {
-    /// A JSON merge patch (RFC 7396) of an ARM resource.
-    Patch {
-        /// The resource.
-        resource: ResourceId,
-        /// The patch.
-        merge: Value,
-    },
-    /// One more element of an array in an ARM resource.
-    Append {
-        /// The resource.
-        resource: ResourceId,
-        /// The array's place (RFC 6901).
-        pointer: String,
-        /// The element.
-        value: Value,
-    },
-    /// An element less.
-    Remove {
-        /// The resource.
-        resource: ResourceId,
-        /// The array's place (RFC 6901).
-        pointer: String,
-        /// The element.
-        value: Value,
-    },
-    /// A whole ARM resource.
-    Put {
-        /// The resource.
-        resource: ResourceId,
-        /// Its document.
-        document: Value,
-    },
-    /// A resource to delete.
-    Delete {
-        /// The resource.
-        resource: ResourceId,
-    },
-    /// Hosts that a firewall or proxy in the client's network must let through on port 443.
-    AllowEgress {
-        /// The hosts.
-        hosts: Vec<Fqdn>,
-    },
-    /// A variable of the client's environment.
-    Environment {
-        /// Its name.
-        name: String,
-        /// Its new value.
-        value: String,
-    },
 }

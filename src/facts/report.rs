@@ -137,6 +137,24 @@ pub enum Observed {
     Untested,
 }
 
+/// The promise against the outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PathVerdict {
+    /// They agree: let in as promised, or refused as promised.
+    Kept,
+    /// A way in is promised, and the client does not get in.
+    Broken,
+    /// The client gets in, by another way than the one that is meant for it.
+    Detour,
+    /// The client gets in, although the configuration promises a refusal.
+    Unexpected,
+    /// Nothing is promised for want of a fact, nobody looked, or something stopped the client before the registry could
+    /// refuse it.
+    #[default]
+    Undecided,
+}
+
 /// One endpoint: what was promised and what happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -153,6 +171,9 @@ pub struct PathReport {
     pub because: String,
     /// What happened.
     pub observed: Observed,
+    /// The promise against that.
+    #[serde(default)]
+    pub verdict: PathVerdict,
     /// The ladder.
     pub stages: Vec<StageReport>,
 }

@@ -1,8 +1,11 @@
 //! `az` commands with real values, quoted so that they can be pasted into a POSIX shell.
 
+pub mod network;
+pub mod private_link;
+
 use serde_json::json;
 
-use crate::facts::finding::{Change, Fix};
+use crate::facts::{Change, Fix};
 use crate::facts::{RegistryConfig, ResourceId};
 
 /// Quotes a word for a POSIX shell where it needs it.
@@ -45,7 +48,7 @@ pub fn add_ip_rule(registry: &RegistryConfig, address: &str) -> Fix {
             pointer: "/properties/networkRuleSet/ipRules".to_owned(),
             value: json!({ "action": "Allow", "value": address }),
         })
-        .iac("properties.networkRuleSet.ipRules", "network_rule_set.ip_rule")
+        .iac("properties.networkRuleSet.ipRules", "azurerm_container_registry.network_rule_set.ip_rule")
 }
 
 /// `az acr network-rule add … --subnet S`.
@@ -59,7 +62,8 @@ pub fn add_subnet_rule(registry: &RegistryConfig, subnet: &ResourceId) -> Fix {
             pointer: "/properties/networkRuleSet/virtualNetworkRules".to_owned(),
             value: json!({ "action": "Allow", "virtualNetworkSubnetResourceId": subnet.as_str() }),
         })
-        .iac("properties.networkRuleSet.virtualNetworkRules", "network_rule_set.virtual_network")
+        // azurerm has no argument for subnet rules since its version 4.
+        .bicep("properties.networkRuleSet.virtualNetworkRules")
 }
 
 /// A patch of the registry's properties, with the `az acr update` flags that do it.
@@ -68,67 +72,85 @@ pub fn update(registry: &RegistryConfig, summary: &str, flags: &[&str], properti
         .change(Change::Patch { resource: registry.id.clone(), merge: json!({ "properties": properties }) })
 }
 
-/// Approves a private endpoint connection.
-pub fn approve(connection: &ResourceId) -> Fix {
-    Fix::command(
-        "Approve the private endpoint connection",
-        line([
-            "az",
-            "network",
-            "private-endpoint-connection",
-            "approve",
-            "--id",
-            connection.as_str(),
-            "--description",
-            "Approved",
-        ]),
+/// `az acr network-rule remove … --ip-address A`.
+pub fn remove_ip_rule(registry: &RegistryConfig, value: &str) -> Fix {
+    let mut words = vec!["az", "acr", "network-rule", "remove", "-n", registry.name.as_str()];
+    words.extend(scope(&registry.id));
+    words.extend(["--ip-address", value]);
+    Fix::command(format!("Remove the rule for {value}"), line(words))
+        .change(Change::Remove {
+            resource: registry.id.clone(),
+            pointer: "/properties/networkRuleSet/ipRules".to_owned(),
+            value: json!({ "action": "Allow", "value": value }),
+        })
+        .iac("properties.networkRuleSet.ipRules", "azurerm_container_registry.network_rule_set.ip_rule")
+}
+
+/// `az acr network-rule remove … --subnet S`.
+pub fn remove_subnet_rule(registry: &RegistryConfig, subnet: &ResourceId) -> Fix {
+    let mut words = vec!["az", "acr", "network-rule", "remove", "-n", registry.name.as_str()];
+    words.extend(scope(&registry.id));
+    words.extend(["--subnet", subnet.as_str()]);
+    Fix::command(format!("Remove the rule for the subnet '{}'", subnet.name()), line(words))
+        .change(Change::Remove {
+            resource: registry.id.clone(),
+            pointer: "/properties/networkRuleSet/virtualNetworkRules".to_owned(),
+            value: json!({ "action": "Allow", "virtualNetworkSubnetResourceId": subnet.as_str() }),
+        })
+        .bicep("properties.networkRuleSet.virtualNetworkRules")
+}
+
+/// Lets only the rules decide about the public endpoint.
+pub fn selected_networks(registry: &RegistryConfig, summary: &str) -> Fix {
+    update(
+        registry,
+        summary,
+        &["--public-network-enabled", "true", "--default-action", "Deny"],
+        &json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Deny" } }),
     )
-    .change(Change::Patch {
-        resource: connection.clone(),
-        merge: json!({ "properties": { "privateLinkServiceConnectionState": { "status": "Approved" } } }),
-    })
+    .iac("properties.publicNetworkAccess", "azurerm_container_registry.public_network_access_enabled")
 }
 
-/// Adds an A record to a private DNS zone.
-pub fn add_record(zone: &ResourceId, record: &str, address: std::net::IpAddr) -> Fix {
-    let address = address.to_string();
-    let mut words = vec!["az", "network", "private-dns", "record-set", "a", "add-record"];
-    words.extend(scope(zone));
-    words.extend(["--zone-name", zone.name(), "--record-set-name", record, "--ipv4-address", &address]);
-    let fix = Fix::command(format!("Add the record {record} → {address} to the zone {}", zone.name()), line(words));
-    match format!("{zone}/A/{record}").parse() {
-        Ok(resource) => fix.change(Change::Put {
-            resource,
-            document: json!({ "name": record, "type": "Microsoft.Network/privateDnsZones/A",
-                "properties": { "ttl": 10, "aRecords": [ { "ipv4Address": address } ] } }),
-        }),
-        Err(_) => fix,
-    }
+/// Switches dedicated data endpoints on.
+pub fn data_endpoints(registry: &RegistryConfig, summary: &str) -> Fix {
+    update(registry, summary, &["--data-endpoint-enabled", "true"], &json!({ "dataEndpointEnabled": true }))
+        .iac("properties.dataEndpointEnabled", "azurerm_container_registry.data_endpoint_enabled")
 }
 
-/// Links a private DNS zone to a virtual network.
-pub fn link_zone(zone: &ResourceId, network: &ResourceId) -> Fix {
-    let name = format!("{}-link", network.name());
-    let mut words = vec!["az", "network", "private-dns", "link", "vnet", "create"];
-    words.extend(scope(zone));
-    words.extend([
-        "--zone-name",
-        zone.name(),
-        "-n",
-        &name,
-        "--virtual-network",
-        network.as_str(),
-        "--registration-enabled",
-        "false",
-    ]);
-    let fix = Fix::command(format!("Link the zone {} to the network '{}'", zone.name(), network.name()), line(words));
-    match format!("{zone}/virtualNetworkLinks/{name}").parse() {
-        Ok(resource) => fix.change(Change::Put {
-            resource,
-            document: json!({ "name": name, "location": "global", "properties": {
-                "virtualNetwork": { "id": network.as_str() }, "registrationEnabled": false,
-                "virtualNetworkLinkState": "Completed" } }),
-        }),
+/// Lets trusted services pass the network rules, or not.
+pub fn trusted_services(registry: &RegistryConfig, summary: &str, allow: bool) -> Fix {
+    let (flag, option) = if allow { ("true", "AzureServices") } else { ("false", "None") };
+    update(registry, summary, &["--allow-trusted-services", flag], &json!({ "networkRuleBypassOptions": option }))
+        .iac("properties.networkRuleBypassOptions", "azurerm_container_registry.network_rule_bypass_option")
+}
+
+/// Moves the registry to the Premium tier.
+pub fn premium(registry: &RegistryConfig) -> Fix {
+    Fix::command("Move the registry to the Premium tier", acr_update(registry, &["--sku", "Premium"]))
+        .change(Change::Patch { resource: registry.id.clone(), merge: json!({ "sku": { "name": "Premium" } }) })
+        .iac("sku.name", "azurerm_container_registry.sku")
+}
+
+/// Lets the global name send clients to a replica, or nobody.
+pub fn route_to_replica(registry: &RegistryConfig, replica: &ResourceId, summary: String, on: bool) -> Fix {
+    let mut words = vec!["az", "acr", "replication", "update", "-r", registry.name.as_str(), "-n", replica.name()];
+    words.extend(scope(&registry.id));
+    words.extend(["--global-endpoint-routing", if on { "true" } else { "false" }]);
+    Fix::command(summary, line(words))
+        .change(Change::Patch {
+            resource: replica.clone(),
+            merge: json!({ "properties": { "regionEndpointEnabled": on } }),
+        })
+        .iac(
+            "Microsoft.ContainerRegistry/registries/replications properties.regionEndpointEnabled",
+            "azurerm_container_registry.georeplications.global_endpoint_routing_enabled",
+        )
+}
+
+/// Gives a change to the resource with this id, if it is one.
+pub fn put(fix: Fix, id: &str, document: serde_json::Value) -> Fix {
+    match id.parse() {
+        Ok(resource) => fix.change(Change::Put { resource, document }),
         Err(_) => fix,
     }
 }

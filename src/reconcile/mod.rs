@@ -9,6 +9,7 @@ pub mod clock;
 pub mod command;
 pub mod evidence;
 pub mod expect;
+mod fix;
 pub mod hypothesis;
 pub mod paths;
 pub mod place;

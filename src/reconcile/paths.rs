@@ -5,13 +5,14 @@ use crate::facts::endpoints::{RegistryEndpoint, endpoints};
 use crate::facts::http::{HttpObservation, HttpOutcome};
 use crate::facts::known::Known;
 use crate::facts::probe::{ProxyOutcome, Route, TcpOutcome};
-use crate::facts::report::{Observed, PathReport, StageReport, StageStatus};
+use crate::facts::report::{ExpectedPath, Observed, PathReport, PathVerdict, StageReport, StageStatus};
 use crate::facts::tls::{TlsObservation, TlsOutcome};
 use crate::facts::{EndpointObservation, EndpointRole, Stage};
 
 use super::case::Case;
 use super::evidence;
 use super::expect::expect;
+use super::place::is_private;
 use super::symptom::Symptom;
 
 /// Every endpoint that was probed, or that the configuration lists where nobody probed.
@@ -34,6 +35,7 @@ fn untested(case: &Case<'_>, endpoint: RegistryEndpoint) -> PathReport {
         expected: expectation.path,
         because: expectation.because,
         observed: Observed::Untested,
+        verdict: PathVerdict::Undecided,
         stages: Vec::new(),
     }
 }
@@ -53,7 +55,22 @@ fn path(case: &Case<'_>, endpoint: &EndpointObservation) -> PathReport {
         expected: expectation.path,
         because: expectation.because,
         observed,
+        verdict: verdict(expectation.path, observed, endpoint),
         stages: stages(case, endpoint),
+    }
+}
+
+/// The promise against what happened.
+fn verdict(promised: ExpectedPath, observed: Observed, endpoint: &EndpointObservation) -> PathVerdict {
+    let privately = endpoint.tcp.iter().any(|t| t.outcome == TcpOutcome::Connected && is_private(t.address));
+    match (promised, observed) {
+        (ExpectedPath::Unknown, _) | (_, Observed::Untested) | (ExpectedPath::Blocked, Observed::Unreachable) => {
+            PathVerdict::Undecided
+        }
+        (ExpectedPath::Blocked, Observed::Reached) => PathVerdict::Unexpected,
+        (ExpectedPath::PrivateLink, Observed::Reached) if !privately => PathVerdict::Detour,
+        (ExpectedPath::Blocked, Observed::Refused) | (_, Observed::Reached) => PathVerdict::Kept,
+        (_, Observed::Refused | Observed::Unreachable) => PathVerdict::Broken,
     }
 }
 

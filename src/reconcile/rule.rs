@@ -1,6 +1,5 @@
 //! What a finding is made of: its documentation, its severity, what it explains, and one function.
 
-use crate::facts::finding::Change;
 use crate::facts::{Code, Confidence, Evidence, Finding, Fix, Fqdn, Severity};
 
 use super::case::Case;
@@ -173,48 +172,6 @@ impl Draft {
     #[must_use]
     pub fn bystander(mut self) -> Self {
         self.bystander = true;
-        self
-    }
-}
-
-/// Makes fixes.
-impl Fix {
-    /// A fix with a command to paste.
-    pub fn command(summary: impl Into<String>, command: impl Into<String>) -> Self {
-        Self { command: Some(command.into()), ..Self::advice(summary) }
-    }
-
-    /// A fix without a command: something outside Azure and this host.
-    pub fn advice(summary: impl Into<String>) -> Self {
-        Self {
-            summary: summary.into(),
-            command: None,
-            widens_access: false,
-            change: None,
-            bicep: None,
-            terraform: None,
-        }
-    }
-
-    /// The same as data.
-    #[must_use]
-    pub fn change(mut self, change: Change) -> Self {
-        self.change = Some(change);
-        self
-    }
-
-    /// Says that it lets in more than this client.
-    #[must_use]
-    pub fn widening(mut self) -> Self {
-        self.widens_access = true;
-        self
-    }
-
-    /// The property in Bicep and the argument in Terraform.
-    #[must_use]
-    pub fn iac(mut self, bicep: impl Into<String>, terraform: impl Into<String>) -> Self {
-        self.bicep = Some(bicep.into());
-        self.terraform = Some(terraform.into());
         self
     }
 }

@@ -1,10 +1,10 @@
 //! The endpoints: what the configuration promises, what happened, and the rungs from a name to an image.
 
 use crate::facts::finding::Stage;
-use crate::facts::report::{ExpectedPath, Observed, PathReport, StageReport, StageStatus};
+use crate::facts::report::{ExpectedPath, Observed, PathReport, PathVerdict, StageReport, StageStatus};
 
 use super::grid::columns;
-use super::terminal::{Ink, Mark, Style, sanitise};
+use super::terminal::{Ink, Mark, Style, paragraph, sanitise};
 
 /// A rung's name.
 pub fn stage_name(stage: Stage) -> &'static str {
@@ -19,9 +19,10 @@ pub fn stage_name(stage: Stage) -> &'static str {
     }
 }
 
-/// Endpoint, expectation and outcome, with the ladder below each endpoint that was looked at.
+/// Expected against observed: endpoint, promise, outcome and verdict, with the clause that decides and the ladder below
+/// each endpoint that was looked at.
 pub fn write(paths: &[PathReport], style: &Style, out: &mut String) {
-    let heads = ["", "ENDPOINT", "EXPECTED", "FOUND"];
+    let heads = ["", "ENDPOINT", "EXPECTED", "OBSERVED", "VERDICT"];
     let mut rows = vec![heads.map(|head| style.paint(Ink::Faint, head).into_owned()).to_vec()];
     for path in paths {
         rows.push(vec![
@@ -29,15 +30,23 @@ pub fn write(paths: &[PathReport], style: &Style, out: &mut String) {
             path.endpoint.to_string(),
             expected(path.expected).to_owned(),
             observed(path.observed).to_owned(),
+            verdict(path.verdict).to_owned(),
         ]);
     }
     let drawn = columns(rows);
     let mut lines = drawn.lines();
     out.push_str(lines.next().unwrap_or_default());
     out.push('\n');
+    let mut said = "";
     for (line, path) in lines.zip(paths) {
         out.push_str(line);
         out.push('\n');
+        // A promise that is kept needs no reason; what holds for one endpoint holds for the next as a rule: said once.
+        let kept = path.verdict == PathVerdict::Kept && path.observed == Observed::Reached;
+        if !kept && path.because != said {
+            paragraph(out, style, &format!("    {}", style.paint(Ink::Faint, "because: ")), "      ", &path.because);
+            said = &path.because;
+        }
         if path.stages.iter().any(|stage| stage.status != StageStatus::Skipped) {
             out.push_str("    ");
             out.push_str(&rungs(&path.stages, style));
@@ -71,6 +80,16 @@ fn observed(observed: Observed) -> &'static str {
         Observed::Refused => "refused",
         Observed::Unreachable => "unreachable",
         Observed::Untested => "not tested",
+    }
+}
+
+fn verdict(verdict: PathVerdict) -> &'static str {
+    match verdict {
+        PathVerdict::Kept => "as expected",
+        PathVerdict::Broken => "should be let in",
+        PathVerdict::Detour => "by another way",
+        PathVerdict::Unexpected => "should be refused",
+        PathVerdict::Undecided => "not decided",
     }
 }
 

@@ -11,6 +11,7 @@ pub mod health;
 pub mod ladder;
 pub mod logins;
 mod nodes;
+mod remedy;
 mod stance;
 mod table;
 pub mod terminal;

@@ -18,6 +18,7 @@ mod examples;
 mod explain;
 mod exports;
 mod findings;
+mod fixes;
 mod fixtures;
 #[path = "../../examples/fleet/server.rs"]
 mod fleet_server;

@@ -72,7 +72,9 @@ impl<'a> Teller<'a> {
 
 /// A finding and what mends it.
 fn cause(finding: &Finding) -> String {
-    let fix = finding.fix.first().map(|fix| format!("\n  fix: {}", fix.command.as_ref().unwrap_or(&fix.summary)));
+    let first = finding.fix.first();
+    let text = first.map(|fix| fix.command.as_ref().unwrap_or(&fix.summary).replace('\n', "\n       "));
+    let fix = text.map(|text| format!("\n  fix: {text}"));
     format!("acr-doctor: {}: {}{}", finding.code, finding.title, fix.unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! The management plane: signing in and reading ARM.
 
-use crate::facts::config::{LookupOutcome, ReadFailure, SignIn};
-use crate::facts::{Evidence, Fix, Known, Severity};
+use crate::facts::config::{FailedRead, LookupOutcome, ReadFailure, SignIn};
+use crate::facts::{Change, Evidence, Fix, Known, ResourceId, Severity};
 use crate::reconcile::READ_REGISTRY;
 use crate::reconcile::case::Case;
 use crate::reconcile::command;
@@ -60,7 +60,7 @@ fn not_signed_in(case: &Case<'_>) -> Vec<Draft> {
             .mend([
                 Fix::command("Sign in with the Azure CLI", "az login"),
                 Fix::advice(
-                    "Or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE)",
+                    "Set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or AZURE_FEDERATED_TOKEN_FILE)",
                 ),
             ]),
     ]
@@ -109,25 +109,71 @@ fn arm_forbidden(case: &Case<'_>) -> Vec<Draft> {
     vec![
         Draft::new(format!("Not allowed to read {}", what.first().copied().unwrap_or("a resource")), detail)
             .seen(evidence)
-            .mend(role_assignment(case, &actions, refused.iter().find_map(|r| r.scope.as_deref()))),
+            .mend(role_assignment(&actions, &refused)),
     ]
 }
 
-fn role_assignment(case: &Case<'_>, actions: &[&str], scope: Option<&str>) -> Vec<Fix> {
-    let fallback = case.registry.map(|r| format!("/subscriptions/{}", r.id.subscription()));
-    let Some(scope) = scope.map(str::to_owned).or(fallback) else {
+/// A role of exactly the missing actions, and its assignment to the identity that ARM names in its refusal.
+fn role_assignment(actions: &[&str], refused: &[&FailedRead]) -> Vec<Fix> {
+    let mut scopes: Vec<String> = refused.iter().filter_map(|r| grantable_scope(r.scope.as_deref()?)).collect();
+    scopes.sort_unstable();
+    scopes.dedup();
+    let identity = refused.iter().find_map(|r| object_id(&r.message));
+    let (Some(identity), false) = (identity, scopes.is_empty() || actions.is_empty()) else {
         return vec![Fix::advice(
             "Ask an administrator for the missing actions; `acr-doctor permissions` prints the smallest role",
         )];
     };
+    let name = "acr-doctor reader (missing actions)";
+    let mut assignable: Vec<String> = scopes.iter().map(|scope| assignable_scope(scope)).collect();
+    assignable.dedup();
     let definition = serde_json::json!({
-        "Name": "acr-doctor reader (missing actions)", "Description": "What acr-doctor could not read",
-        "Actions": actions, "AssignableScopes": [scope],
+        "Name": name, "Description": "What acr-doctor could not read", "Actions": actions,
+        "AssignableScopes": assignable,
     });
-    vec![Fix::command(
-        "Create a role with exactly the missing actions, then assign it to this identity at that scope",
-        command::line(["az", "role", "definition", "create", "--role-definition", &definition.to_string()]),
-    )]
+    let mut lines =
+        vec![command::line(["az", "role", "definition", "create", "--role-definition", &definition.to_string()])];
+    let assign = ["az", "role", "assignment", "create", "--assignee-object-id", identity, "--role", name, "--scope"];
+    lines.extend(scopes.iter().map(|scope| command::line(assign.into_iter().chain([scope.as_str()]))));
+    vec![
+        Fix::command(
+            "Create a role with exactly the missing actions, and assign it to this identity",
+            lines.join(" &&\n"),
+        )
+        .change(Change::Grant {
+            scopes,
+            role: None,
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+        })
+        .iac("Microsoft.Authorization/roleDefinitions", "azurerm_role_definition"),
+    ]
+}
+
+/// The object id in `The client 'x' with object id 'y' does not have authorization to perform action …`.
+fn object_id(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("with object id '")?;
+    rest.split_once('\'').map(|(id, _)| id).filter(|id| !id.is_empty())
+}
+
+/// Where a role can be assigned: a resource or its group as they are, else the subscription. The list of all
+/// subscriptions is no such place.
+fn grantable_scope(scope: &str) -> Option<String> {
+    match scope.parse::<ResourceId>() {
+        Ok(id) if id.resource_group().is_some() => Some(scope.to_owned()),
+        Ok(id) => Some(format!("/subscriptions/{}", id.subscription())),
+        Err(_) => scope.contains("/managementGroups/").then(|| scope.to_owned()),
+    }
+}
+
+/// A custom role can be made for a resource group or a subscription, not for a single resource.
+fn assignable_scope(scope: &str) -> String {
+    scope.parse::<ResourceId>().map_or_else(
+        |_| scope.to_owned(),
+        |id| match id.resource_group() {
+            Some(group) => format!("/subscriptions/{}/resourceGroups/{group}", id.subscription()),
+            None => format!("/subscriptions/{}", id.subscription()),
+        },
+    )
 }
 
 declare_finding! {
@@ -205,4 +251,18 @@ fn registry_not_found(case: &Case<'_>) -> Vec<Draft> {
             .seen([evidence::config(&case.config.cloud.resource_manager, "/subscriptions", evidence::list(searched))])
             .mend(fixes),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_assigned_where_azure_takes_an_assignment() {
+        let group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v";
+        assert_eq!(grantable_scope(group).as_deref(), Some(group));
+        let listing = "/subscriptions/s/providers/Microsoft.Network/privateDnsZones";
+        assert_eq!(grantable_scope(listing).as_deref(), Some("/subscriptions/s"));
+        assert_eq!(grantable_scope("/subscriptions"), None);
+    }
 }

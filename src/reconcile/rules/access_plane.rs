@@ -69,10 +69,7 @@ fn allow_egress_of(case: &Case<'_>, host: Option<&Fqdn>) -> Vec<crate::facts::Fi
     };
     allow_egress(case, [host])
         .into_iter()
-        .map(|fix| crate::facts::Fix {
-            summary: format!("Let the client's firewall or proxy pass TCP 443 to {host} (service tag {tag})"),
-            ..fix
-        })
+        .map(|fix| fix.saying(format!("Let the client's firewall or proxy pass TCP 443 to {host} (service tag {tag})")))
         .collect()
 }
 

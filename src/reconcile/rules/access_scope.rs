@@ -48,7 +48,7 @@ fn subscription_not_found(case: &Case<'_>) -> Vec<Draft> {
         }])
         .mend([
             Fix::command("See the subscriptions of this identity", "az account list --all --output table"),
-            Fix::command("If another tenant holds it, sign in there", "az login --tenant <tenant>"),
+            Fix::advice("If another tenant holds it, sign in to that one (`az login --tenant` with its id or domain)"),
         ]),
     ]
 }
@@ -168,32 +168,30 @@ fn lock(lock: &Lock) -> Obstacle {
             format!("Delete the lock '{}' (and set it again after the change)", lock.id.name()),
             command::line(["az", "lock", "delete", "--ids", lock.id.as_str()]),
         )
-        .change(crate::facts::Change::Delete { resource: lock.id.clone() }),
+        .change(crate::facts::Change::Delete { resource: lock.id.clone() })
+        .iac("Microsoft.Authorization/locks", "azurerm_management_lock"),
     }
 }
 
 fn policy(registry: &RegistryConfig, policy: &PolicyAssignment) -> Obstacle {
     let effect = policy.effect.known().map_or("", String::as_str);
+    let name = format!("{}-network", registry.name);
     Obstacle {
         what: format!("the policy '{}' ({effect})", policy.display_name),
         evidence: evidence::config(&policy.id, "/properties/policyDefinitionId", policy.policy_definition_id.clone()),
-        fix: Fix::command(
-            format!("If the change is meant, exempt the registry from the policy '{}'", policy.display_name),
-            command::line([
-                "az",
-                "policy",
-                "exemption",
-                "create",
-                "-n",
-                &format!("{}-network", registry.name),
-                "--policy-assignment",
-                &policy.id,
-                "--exemption-category",
-                "Waiver",
-                "--scope",
-                registry.id.as_str(),
-            ]),
-        ),
+        fix: command::put(
+            Fix::command(
+                format!("If the change is meant, exempt the registry from the policy '{}'", policy.display_name),
+                command::line(
+                    ["az", "policy", "exemption", "create", "-n", &name, "--policy-assignment", &policy.id]
+                        .into_iter()
+                        .chain(["--exemption-category", "Waiver", "--scope", registry.id.as_str()]),
+                ),
+            ),
+            &format!("{}/providers/Microsoft.Authorization/policyExemptions/{name}", registry.id),
+            serde_json::json!({ "properties": { "policyAssignmentId": policy.id, "exemptionCategory": "Waiver" } }),
+        )
+        .iac("Microsoft.Authorization/policyExemptions", "azurerm_resource_policy_exemption"),
     }
 }
 
@@ -204,12 +202,7 @@ fn state(registry: &RegistryConfig) -> Option<Obstacle> {
         evidence: evidence::registry(registry, "/properties/provisioningState", state.clone()),
         fix: Fix::command(
             "Wait for the operation to end",
-            command::line(
-                ["az", "acr", "show", "-n", registry.name.as_str()]
-                    .into_iter()
-                    .chain(command::scope(&registry.id))
-                    .chain(["--query", "provisioningState"]),
-            ),
+            command::line(["az", "resource", "wait", "--ids", registry.id.as_str(), "--updated"]),
         ),
     })
 }

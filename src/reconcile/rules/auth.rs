@@ -67,7 +67,7 @@ fn token_exchange_failed(case: &Case<'_>) -> Vec<Draft> {
         auth.audience.as_deref().is_some_and(|a| plain(a) != plain(&case.config.cloud.registry_audience));
     let policy_known = case.registry.is_some_and(|r| r.arm_audience_tokens.is_known());
     let draft = if other_audience && !policy_known { draft.likely() } else { draft };
-    vec![draft.mend(pull_role(case))]
+    vec![draft.mend([super::auth_identity::assign(case, "AcrPull")]).mend(pull_role(case))]
 }
 
 /// Whether the refusal is the policy's against ARM-audience tokens.

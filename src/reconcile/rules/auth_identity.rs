@@ -1,7 +1,7 @@
 //! Credentials, permissions and identities: the network is fine.
 
 use crate::facts::http::CredentialKind;
-use crate::facts::{Fix, Stage};
+use crate::facts::{Change, Fix, Stage};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
@@ -131,22 +131,29 @@ fn repository_permission(case: &Case<'_>) -> Vec<Draft> {
         )
         .about([&login.host])
         .seen([evidence::probe(&login.host, Stage::Auth, evidence::list(granted))])
-        .mend(assign(case, role)),
+        .mend([assign(case, role)]),
     ]
 }
 
-fn assign(case: &Case<'_>, role: &str) -> Vec<Fix> {
-    match case.registry {
-        Some(registry) => vec![Fix::command(
-            format!("Give the identity the role {role}"),
-            format!(
-                "az role assignment create --assignee \"$(az account show --query user.name --output tsv)\" --role {} --scope {}",
-                command::quoted(role),
-                command::quoted(registry.id.as_str())
-            ),
-        )],
-        None => vec![Fix::advice(format!("Give the identity the role {role} on the registry"))],
-    }
+/// The role, for the identity that az is signed in with.
+pub(super) fn assign(case: &Case<'_>, role: &str) -> Fix {
+    let Some(registry) = case.registry else {
+        return Fix::advice(format!("Give the identity the role {role} on the registry"));
+    };
+    Fix::command(
+        format!("Give the identity the role {role}"),
+        format!(
+            "az role assignment create --assignee \"$(az account show --query user.name --output tsv)\" --role {} --scope {}",
+            command::quoted(role),
+            command::quoted(registry.id.as_str())
+        ),
+    )
+    .change(Change::Grant {
+        scopes: vec![registry.id.to_string()],
+        role: Some(role.to_owned()),
+        actions: vec!["pull".to_owned(), "metadata_read".to_owned()],
+    })
+    .iac("Microsoft.Authorization/roleAssignments", "azurerm_role_assignment")
 }
 
 declare_finding! {
@@ -186,7 +193,8 @@ fn arm_audience_disabled(case: &Case<'_>) -> Vec<Draft> {
     }
     let audience = auth.audience.as_deref().unwrap_or_default();
     let name = registry.name.as_str();
-    let words = ["az", "acr", "config", "authentication-as-arm", "update", "-r", name, "--status", "enabled"];
+    let words = ["az", "acr", "config", "authentication-as-arm", "update", "-r", name];
+    let words = words.into_iter().chain(command::scope(&registry.id)).chain(["--status", "enabled"]);
     vec![
         Draft::new(
             format!("{} does not take tokens for Azure Resource Manager", registry.name),
@@ -206,12 +214,16 @@ fn arm_audience_disabled(case: &Case<'_>) -> Vec<Draft> {
         ])
         .mend([
             Fix::advice(format!("Use a tool that asks for a token for {}", case.config.cloud.registry_audience)),
-            Fix::command("Or let the registry take ARM tokens again", command::line(words))
-                .change(crate::facts::Change::Patch {
+            Fix::command("Let the registry take ARM tokens again", command::line(words))
+                .change(Change::Patch {
                     resource: registry.id.clone(),
                     merge: serde_json::json!({ "properties": { "policies": {
                         "azureADAuthenticationAsArmPolicy": { "status": "enabled" } } } }),
                 })
+                .iac(
+                    "properties.policies.azureADAuthenticationAsArmPolicy.status",
+                    "azurerm_container_registry.azuread_authentication_as_arm_policy_enabled",
+                )
                 .widening(),
         ]),
     ]
@@ -260,7 +272,7 @@ fn admin_user_only(case: &Case<'_>) -> Vec<Draft> {
                 &["--admin-enabled", "false"],
                 &serde_json::json!({ "adminUserEnabled": false }),
             )
-            .iac("properties.adminUserEnabled", "admin_enabled")
+            .iac("properties.adminUserEnabled", "azurerm_container_registry.admin_enabled")
         })),
     ]
 }
@@ -307,9 +319,18 @@ fn encryption_identity_missing(case: &Case<'_>) -> Vec<Draft> {
             format!("The customer-managed key is unlocked by the identity {identity}, which the registry does not have."),
         )
         .seen([evidence::registry(registry, "/properties/encryption/keyVaultProperties/identity", identity)])
-        .mend([
-            Fix::command("Assign an identity to the registry", command::line(words)),
-            Fix::advice("Give it the rights get, wrap and unwrap on the key, and set it with `az acr encryption rotate-key --identity`"),
-        ]),
+        .mend([Fix::steps(
+            "Assign an identity to the registry, and unlock the key by it",
+            [
+                Fix::command("Assign an identity to the registry", command::line(words))
+                    .change(Change::Patch {
+                        resource: registry.id.clone(),
+                        merge: serde_json::json!({ "identity": { "type": "SystemAssigned" } }),
+                    })
+                    .iac("identity", "azurerm_container_registry.identity"),
+                Fix::advice("Give it the rights get, wrap and unwrap on the key"),
+                Fix::advice("Set it with `az acr encryption rotate-key --identity '[system]' --key-encryption-key` and the key's URI"),
+            ],
+        )]),
     ]
 }

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use crate::facts::Change;
 use crate::facts::cluster::{ClusterConfig, RoleAssignment};
-use crate::facts::finding::Change;
 use crate::facts::network::{PrivateEndpoint, Subnet};
 use crate::facts::registry::ConnectionStatus;
 use crate::facts::report::ExpectedPath;
 use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::private_link::{self, NewEndpoint};
 use crate::reconcile::expect::expect;
 use crate::reconcile::place::Place;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -126,7 +127,8 @@ fn assign(registry: &RegistryConfig, name: &str, role: &str, object_id: &str) ->
             "--scope",
             registry.id.as_str(),
         ]),
-    );
+    )
+    .iac("Microsoft.Authorization/roleAssignments", "azurerm_role_assignment");
     let definition = format!(
         "/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{role}",
         registry.id.subscription()
@@ -230,12 +232,21 @@ fn refused(
 fn ways_in(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId, seen: &[IpAddr]) -> Vec<Fix> {
     if case.public_access_disabled() {
         let name = subnet.virtual_network().map_or_else(String::new, |network| network.name().to_owned());
-        return vec![Fix::advice(format!("Make a private endpoint of {} in the network '{name}'", registry.name))];
+        let summary = format!("Make a private endpoint of {} in the network '{name}'", registry.name);
+        let new = NewEndpoint::in_subnet(&format!("{}-pe", registry.name), subnet);
+        return vec![new.map_or_else(
+            || Fix::advice(summary.clone()),
+            |new| Fix::steps(summary.clone(), new.create(case, registry)),
+        )];
     }
     if case.subnet(subnet).is_some_and(Subnet::has_registry_service_endpoint) {
         return vec![command::add_subnet_rule(registry, subnet)];
     }
-    seen.iter().map(|address| command::add_ip_rule(registry, &address.to_string())).collect()
+    let rules: Vec<Fix> = seen.iter().map(|address| command::add_ip_rule(registry, &address.to_string())).collect();
+    match rules.as_slice() {
+        [] | [_] => rules,
+        _ => vec![Fix::steps("Allow the addresses that its nodes leave with", rules)],
+    }
 }
 
 /// Whether it is known that no private endpoint serves a subnet: all are known, and which networks reach them.
@@ -298,7 +309,7 @@ fn cluster_zone_not_linked(case: &Case<'_>) -> Vec<Draft> {
             evidence::config(&zone.id, "/virtualNetworkLinks", evidence::list(links)),
             evidence::vantage(format!("subnet {subnet}")),
         ])
-        .mend([command::link_zone(&zone.id, &network)]);
+        .mend([private_link::link_zone(&zone.id, &network)]);
         drafts.push(if case.network_restricted() { draft } else { draft.severity(Severity::Warning) });
         networks.push(network);
     }

@@ -94,10 +94,10 @@ fn login_not_found(case: &Case<'_>, login: &EndpointObservation) -> Draft {
                 "Use the registry's own login server",
                 crate::reconcile::command::line(["docker", "login", registry.login_server.as_str()]),
             )]),
-        Some(_) => draft.likely().mend([Fix::advice(format!(
-            "Forward {} from your DNS servers to Azure (168.63.129.16) or to a public resolver",
-            case.config.cloud.registry_suffix
-        ))]),
+        Some(_) => {
+            let asked: Vec<_> = login.dns.iter().flat_map(|d| &d.servers).map(|s| s.server.ip()).collect();
+            draft.likely().mend([super::dns_private::forward(case, &asked)])
+        }
         None => draft.mend([Fix::command(
             "List the login servers that you can see",
             "az acr list --query '[].loginServer' --output tsv",

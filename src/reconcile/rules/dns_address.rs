@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use crate::facts::dns::DnsObservation;
-use crate::facts::network::PrivateEndpoint;
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
-use crate::facts::{EndpointObservation, Fix, Fqdn};
+use crate::facts::{EndpointObservation, Fix, Fqdn, Region, ResourceId};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::{self, private_link};
+use crate::reconcile::evidence;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
-use crate::reconcile::{command, evidence};
 
 use super::dns_private::place_evidence;
 use super::dns_zone::is_pinned;
@@ -29,11 +30,7 @@ fn failing_private(endpoint: &EndpointObservation) -> Vec<IpAddr> {
 }
 
 /// The zone and record that hold an address for a host, if they were read.
-fn record_with<'a>(
-    case: &Case<'a>,
-    host: &Fqdn,
-    address: IpAddr,
-) -> Option<(&'a crate::facts::network::PrivateDnsZone, String)> {
+fn record_with<'a>(case: &Case<'a>, host: &Fqdn, address: IpAddr) -> Option<(&'a PrivateDnsZone, String)> {
     case.zones_for(host)
         .into_iter()
         .find(|(zone, name)| case.record(zone, name).is_some_and(|r| r.addresses.contains(&address)))
@@ -106,27 +103,49 @@ fn address_of_another_endpoint(case: &Case<'_>) -> Vec<Draft> {
     vec![if *sure && !case.place.by_address { draft } else { draft.likely() }]
 }
 
-/// A zone of its own beside the private endpoint within reach, and the link moved to it.
-fn own_zone(
-    case: &Case<'_>,
-    near: &PrivateEndpoint,
-    shared: Option<&crate::facts::network::PrivateDnsZone>,
-) -> Vec<Fix> {
-    let zone = case.config.cloud.private_zone.as_str();
-    let mut create = vec!["az", "network", "private-dns", "zone", "create", "-n", zone];
-    create.extend(command::scope(&near.id));
-    let shared = shared.map(|z| format!(" (instead of {})", z.id)).unwrap_or_default();
-    let network = case.place.network.as_ref().map_or("the client's network", |n| n.name());
-    vec![
-        Fix::command(
-            format!("Create a zone for this network alone, in another resource group than the shared one's{shared}"),
-            command::line(create),
-        ),
-        Fix::advice(format!(
-            "Then link it to '{network}' in place of the shared zone, and let the zone group of '{}' write into it",
+/// A zone for the client's network alone: in a resource group of its own, since a group holds a zone's name once; linked
+/// in place of the shared one, since a network sees one zone of a name.
+fn own_zone(case: &Case<'_>, near: &PrivateEndpoint, shared: Option<&PrivateDnsZone>) -> Vec<Fix> {
+    let name = case.config.cloud.private_zone.as_str();
+    let (Some(network), Some(shared)) = (&case.place.network, shared) else {
+        return vec![Fix::advice(format!(
+            "Give this network a zone {name} of its own, in which '{}' keeps its records",
             near.id.name()
-        )),
-    ]
+        ))];
+    };
+    let group = format!("{}-dns", network.name());
+    let id = format!(
+        "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/privateDnsZones/{name}",
+        near.id.subscription()
+    );
+    let Ok(zone) = id.parse() else { return Vec::new() };
+    let link = shared.links.known().into_iter().flatten().find(|link| link.virtual_network == *network);
+    let groups = near.dns_zone_groups.known().map_or(&[][..], Vec::as_slice);
+    let leave = groups.iter().map(|old| private_link::delete_zone_group(&near.id, &old.name));
+    let steps = near
+        .location
+        .iter()
+        .map(|location| new_group(&zone, &group, location))
+        .chain([private_link::create_zone(&zone)])
+        .chain(leave)
+        .chain(link.map(|link| private_link::unlink_zone(&shared.id, &link.name)))
+        .chain([private_link::link_zone(&zone, network), private_link::zone_group(&near.id, &zone)]);
+    vec![Fix::steps(
+        format!("Give the network '{}' a zone of its own, instead of {}", network.name(), shared.id),
+        steps,
+    )]
+}
+
+/// A resource group for a zone.
+fn new_group(zone: &ResourceId, name: &str, location: &Region) -> Fix {
+    let words = ["az", "group", "create", "-n", name, "--location", location.as_str(), "--subscription"];
+    let fix = Fix::command(
+        format!("Create the resource group '{name}'"),
+        command::line(words.into_iter().chain([zone.subscription()])),
+    )
+    .iac("Microsoft.Resources/resourceGroups", "azurerm_resource_group");
+    let id = format!("/subscriptions/{}/resourceGroups/{name}", zone.subscription());
+    command::put(fix, &id, json!({ "location": location.as_str() }))
 }
 
 declare_finding! {
@@ -200,24 +219,13 @@ fn correct(case: &Case<'_>, endpoint: &EndpointObservation, stale: IpAddr) -> Ve
     let Some((zone, record)) = record_with(case, &endpoint.host, stale) else {
         return Vec::new();
     };
-    let stale = stale.to_string();
-    let mut words = vec!["az", "network", "private-dns", "record-set", "a", "remove-record"];
-    words.extend(command::scope(&zone.id));
-    words.extend(["--zone-name", zone.name.as_str(), "--record-set-name", &record, "--ipv4-address", &stale]);
-    let mut remove =
-        Fix::command(format!("Remove the record {record} → {stale} from {}", zone.name), command::line(words));
-    if let Ok(resource) = format!("{}/A/{record}", zone.id).parse() {
-        remove = remove.change(crate::facts::Change::Remove {
-            resource,
-            pointer: "/properties/aRecords".to_owned(),
-            value: json!({ "ipv4Address": stale }),
-        });
-    }
+    let remove = private_link::remove_record(&zone.id, &record, stale);
     let usable = case.usable();
     let approved = case.approved();
     let all = approved.iter().filter_map(|c: &&PrivateEndpointConnection| c.private_endpoint.known()?.as_ref());
     let right = usable.iter().map(|(_, e)| *e).chain(all).find_map(|e| case.private_address_for(e, &endpoint.host));
-    std::iter::once(remove).chain(right.map(|ip| command::add_record(&zone.id, &record, ip))).collect()
+    let steps = std::iter::once(remove).chain(right.map(|ip| private_link::add_record(&zone.id, &record, ip)));
+    vec![Fix::steps(format!("Correct the record {record} of the zone {}", zone.name), steps)]
 }
 
 fn stale_elsewhere(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Option<Fix> {

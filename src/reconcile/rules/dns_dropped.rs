@@ -74,7 +74,7 @@ fn private_answer_dropped(case: &Case<'_>) -> Vec<Draft> {
                 "Except {suffix} from the protection: `rebind-domain-ok=/{suffix}/` in dnsmasq, `private-domain: \"{suffix}\"` in unbound, the list of exceptions in a router"
             )),
             Fix::advice(format!(
-                "Or ask a resolver that does not filter for {suffix}: 168.63.129.16 inside Azure, a DNS Private Resolver's inbound endpoint from outside"
+                "Ask a resolver that does not filter for {suffix}: 168.63.129.16 inside Azure, a DNS Private Resolver's inbound endpoint from outside"
             )),
         ]),
     ]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::facts::dns::{DnsAnswer, DnsObservation, DnsOutcome, ServerAnswer};
-use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Severity};
+use crate::facts::{Change, EndpointObservation, EndpointRole, Fix, Fqdn, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -95,20 +95,26 @@ fn hosts_file_override(case: &Case<'_>) -> Vec<Draft> {
     .about(hosts.iter().copied())
     .seen([evidence::vantage(format!("{file}: {addresses} {}", first.host))])
     .seen([evidence::probe(&first.host, crate::facts::Stage::Dns, evidence::list(answers))])
-    .mend([if file.starts_with('/') {
-        Fix::command(
-            format!("Remove the lines with {} from {file}", list_of(&hosts)),
-            command::line(["sudo", "sed", "-i", &format!("/[[:space:]]{}/d", first.host.as_str().replace('.', r"\.")), file]),
-        )
-    } else {
-        Fix::advice(format!("Remove the lines with {} from {file}", list_of(&hosts)))
-    }]);
+    .mend([unpin(&hosts, file)]);
     let told = dns.real_servers().any(|s| s.answer.outcome == DnsOutcome::Resolved) || case.all_addresses_known();
     vec![match (harm.is_empty(), told) {
         (true, _) => draft.severity(Severity::Warning).bystander(),
         (false, true) => draft,
         (false, false) => draft.likely(),
     }]
+}
+
+/// Takes the lines of these names out of a hosts file.
+fn unpin(hosts: &[&Fqdn], file: &str) -> Fix {
+    let summary = format!("Remove the lines with {} from {file}", list_of(hosts));
+    let fix = if file.starts_with('/') {
+        let names: Vec<String> = hosts.iter().map(|host| host.as_str().replace('.', r"\.")).collect();
+        let lines = format!(r"/[[:space:]]({})([[:space:]]|$)/d", names.join("|"));
+        Fix::command(summary, command::line(["sudo", "sed", "-E", "-i", &lines, file]))
+    } else {
+        Fix::advice(summary)
+    };
+    fix.change(Change::HostsFile { remove: hosts.iter().copied().cloned().collect() })
 }
 
 declare_finding! {
@@ -175,6 +181,10 @@ fn differ(servers: &[&ServerAnswer]) -> bool {
     servers.iter().filter_map(|s| kind(&s.answer)).collect::<BTreeSet<_>>().len() > 1
 }
 
+fn shown(servers: &[IpAddr]) -> String {
+    servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn resolvers_disagree(case: &Case<'_>) -> Vec<Draft> {
     let split: Vec<_> = case
         .endpoints()
@@ -187,11 +197,8 @@ fn resolvers_disagree(case: &Case<'_>) -> Vec<Draft> {
     let hosts: Vec<&Fqdn> = split.iter().map(|(e, _)| &e.host).collect();
     let line = |s: &ServerAnswer| format!("{} (from {}): {}", s.server.ip(), s.source, evidence::answer(&s.answer));
     let lines: Vec<String> = servers.iter().copied().map(line).collect();
-    let others: Vec<String> = servers
-        .iter()
-        .filter(|s| kind(&s.answer).is_some_and(|k| k != Kind::Private))
-        .map(|s| s.server.ip().to_string())
-        .collect();
+    let others: Vec<IpAddr> =
+        servers.iter().filter(|s| kind(&s.answer).is_some_and(|k| k != Kind::Private)).map(|s| s.server.ip()).collect();
     let private = servers.iter().any(|s| kind(&s.answer) == Some(Kind::Private));
     vec![
         Draft::new(
@@ -200,15 +207,14 @@ fn resolvers_disagree(case: &Case<'_>) -> Vec<Draft> {
         )
         .about(hosts)
         .seen([evidence::probe(&first.host, crate::facts::Stage::Dns, evidence::list(lines.clone()))])
-        .mend([Fix::advice(if private {
-            format!(
-                "Forward {} on {} to 168.63.129.16 in a network that the private zone is linked to, or remove that server here",
-                case.config.cloud.registry_suffix,
-                others.join(", ")
-            )
+        .mend(if private {
+            let away = Fix::advice(format!("Remove {} from this host's resolvers", shown(&others)));
+            vec![super::dns_private::forward(case, &others), away]
         } else {
-            format!("Let {} resolve {}, or remove from here the server that does not", others.join(", "), first.host)
-        })]),
+            let text =
+                format!("Let {} resolve {}, or remove from here the server that does not", shown(&others), first.host);
+            vec![Fix::advice(text)]
+        }),
     ]
 }
 

@@ -6,8 +6,9 @@ use crate::facts::config::LookupOutcome;
 use crate::facts::network::{PrivateDnsZone, RecordSet, VirtualNetworkLink};
 use crate::facts::{EndpointObservation, Fix, Fqdn, ResourceId, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::{self, private_link};
+use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
-use crate::reconcile::{command, evidence};
 
 use super::dns_private::{missing_in_private_zone, place_evidence, public_answer};
 
@@ -120,7 +121,7 @@ fn private_zone_not_linked(case: &Case<'_>) -> Vec<Draft> {
         evidence::dns(login),
         place_evidence(case),
     ])
-    .mend([command::link_zone(&zone.id, &network)]);
+    .mend([private_link::link_zone(&zone.id, &network)]);
     // Whether the record's address is within reach is only sure where a private endpoint is known to be.
     let own = case.config.virtual_networks.iter().find(|n| Some(&n.id) == case.place.network.as_ref());
     let servers_known = own.is_none_or(|n| n.network.is_known());
@@ -211,7 +212,10 @@ fn fall_back(zone: &PrivateDnsZone, link: &VirtualNetworkLink) -> Fix {
     words.extend(["--zone-name", zone.name.as_str(), "-n", &link.name, "--resolution-policy", "NxDomainRedirect"]);
     let fix =
         Fix::command(format!("Let names that {} lacks fall back to the internet", zone.name), command::line(words))
-            .iac("properties.resolutionPolicy", "resolution_policy");
+            .iac(
+                "Microsoft.Network/privateDnsZones/virtualNetworkLinks properties.resolutionPolicy",
+                "azurerm_private_dns_zone_virtual_network_link.resolution_policy",
+            );
     match link_id(zone, link).parse() {
         Ok(resource) => fix.change(crate::facts::Change::Patch {
             resource,
@@ -250,23 +254,15 @@ fn zone_group_missing(case: &Case<'_>) -> Vec<Draft> {
         .filter(|e| e.dns_zone_groups.known().is_some_and(Vec::is_empty))
         .map(|endpoint| {
             let zone = case.zones().iter().find(|z| z.name.as_str() == case.config.cloud.private_zone);
-            let mut words = vec!["az", "network", "private-endpoint", "dns-zone-group", "create", "-n", "default"];
-            words.extend(command::scope(&endpoint.id));
-            let zone_id = zone.map_or_else(|| case.config.cloud.private_zone.clone(), |z| z.id.to_string());
-            words.extend([
-                "--endpoint-name",
-                endpoint.id.name(),
-                "--private-dns-zone",
-                &zone_id,
-                "--zone-name",
-                "registry",
-            ]);
             Draft::new(
                 format!("The private endpoint '{}' has no DNS zone group", endpoint.id.name()),
                 "Its records are kept by hand: a new replica's data endpoint will not resolve until somebody adds it.",
             )
             .seen([evidence::config(&endpoint.id, "/privateDnsZoneGroups", json!([]))])
-            .mend([Fix::command("Create a zone group that keeps the records", command::line(words))])
+            .mend([zone.map_or_else(
+                || Fix::advice(format!("Create a zone group with the zone {}", case.config.cloud.private_zone)),
+                |zone| private_link::zone_group(&endpoint.id, &zone.id),
+            )])
         })
         .collect()
 }

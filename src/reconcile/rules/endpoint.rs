@@ -159,7 +159,10 @@ fn unavailable(case: &Case<'_>) -> Vec<Draft> {
         fixes.push(Fix::command(
             "If it happens often, compare the registry's limits and use",
             crate::reconcile::command::line(
-                ["az", "acr", "show-usage", "-n", registry.name.as_str()].into_iter().chain(["--output", "table"]),
+                ["az", "acr", "show-usage", "-n", registry.name.as_str()]
+                    .into_iter()
+                    .chain(crate::reconcile::command::scope(&registry.id))
+                    .chain(["--output", "table"]),
             ),
         ));
     }

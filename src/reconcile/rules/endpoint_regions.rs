@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::facts::registry::{Replication, Sku, Switch};
-use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Severity};
+use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, RegistryConfig, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::{self, private_link};
+use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
-use crate::reconcile::{command, evidence};
 
 use super::dns_private::resolves_privately;
 use super::network::{allow_egress, list_of, login_answers};
@@ -76,24 +77,19 @@ fn dedicated_data_endpoints_off(case: &Case<'_>) -> Vec<Draft> {
         },
     )
     .seen([evidence::registry(registry, "/properties/dataEndpointEnabled", json!(false))])
-    .mend([command::update(
-        registry,
-        "Switch dedicated data endpoints on, once the clients' firewalls allow them",
-        &["--data-endpoint-enabled", "true"],
-        &json!({ "dataEndpointEnabled": true }),
-    )
-    .iac("properties.dataEndpointEnabled", "data_endpoint_enabled")]);
-    let premium = registry.sku.known().is_none_or(|s| *s == Sku::Premium);
-    let draft = if premium {
-        draft
-    } else {
-        draft.mend([Fix::advice(
-            "Dedicated data endpoints need the Premium tier: az acr update --sku Premium comes first",
-        )])
-    };
+    .mend([switch_on(registry)]);
     // A private endpoint would have switched them on by itself.
     let draft = if registry.private_endpoint_connections.is_known() { draft } else { draft.likely() };
     vec![if restriction.is_some() { draft } else { draft.severity(Severity::Info) }]
+}
+
+/// Dedicated data endpoints, and the tier that has them.
+fn switch_on(registry: &RegistryConfig) -> Fix {
+    let summary = "Switch dedicated data endpoints on, once the clients' firewalls allow them";
+    let premium = registry.sku.known().is_none_or(|sku| *sku == Sku::Premium);
+    let first = (!premium).then(|| command::premium(registry));
+    let then = command::data_endpoints(registry, "Switch dedicated data endpoints on");
+    Fix::steps(summary, first.into_iter().chain([then]))
 }
 
 declare_finding! {
@@ -167,7 +163,7 @@ fn records(case: &Case<'_>, hosts: &[&Fqdn]) -> Vec<Fix> {
             let zone = case.zones_for(host).into_iter().next();
             let address = usable.iter().find_map(|(_, endpoint)| case.private_address_for(endpoint, host));
             match (zone, address) {
-                (Some((zone, record)), Some(address)) => command::add_record(&zone.id, &record, address),
+                (Some((zone, record)), Some(address)) => private_link::add_record(&zone.id, &record, address),
                 _ => Fix::advice(format!(
                     "Add an A record for {host} with the private endpoint's address to the zone {}",
                     case.config.cloud.private_zone
@@ -177,7 +173,7 @@ fn records(case: &Case<'_>, hosts: &[&Fqdn]) -> Vec<Fix> {
         .collect()
 }
 
-fn replications<'a>(case: &Case<'a>) -> (Option<&'a crate::facts::RegistryConfig>, &'a [Replication]) {
+fn replications<'a>(case: &Case<'a>) -> (Option<&'a RegistryConfig>, &'a [Replication]) {
     let list = case.registry.and_then(|r| r.replications.known()).map_or(&[][..], Vec::as_slice);
     (case.registry, list)
 }
@@ -210,23 +206,17 @@ fn replica_endpoint_disabled(case: &Case<'_>) -> Vec<Draft> {
     list.iter()
         .filter(|r| r.region_endpoint_enabled.known() == Some(&false))
         .map(|replica| {
-            let mut words = vec!["az", "acr", "replication", "update", "-r", registry.name.as_str()];
-            words.extend(["-n", replica.id.name()]);
-            words.extend(command::scope(&registry.id));
-            words.extend(["--region-endpoint-enabled", "true"]);
             Draft::new(
                 format!("The replica in {} takes no traffic", replica.location),
                 format!("Its region endpoint is off: {} sends nobody there.", registry.login_server),
             )
             .seen([evidence::config(&replica.id, "/properties/regionEndpointEnabled", json!(false))])
-            .mend([Fix::command(
+            .mend([command::route_to_replica(
+                registry,
+                &replica.id,
                 format!("Let {} serve clients again", replica.location),
-                command::line(words),
-            )
-            .change(crate::facts::Change::Patch {
-                resource: replica.id.clone(),
-                merge: json!({ "properties": { "regionEndpointEnabled": true } }),
-            })])
+                true,
+            )])
         })
         .collect()
 }
@@ -242,6 +232,7 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The replication's `provisioningState` is not Succeeded, or its status is not Ready; its own message is shown.
+    /// Where its region endpoint is off, nobody is sent there, and it is worth knowing only.
     ///
     /// ## Fix
     /// Wait while it synchronises; if it has failed, take it out of the traffic and make it again.
@@ -266,11 +257,7 @@ fn replica_unhealthy(case: &Case<'_>) -> Vec<Draft> {
         .map(|replica| {
             let state = replica.provisioning_state.known().map_or("unknown", String::as_str);
             let status = replica.display_status.as_deref().unwrap_or("unknown");
-            let mut words = vec!["az", "acr", "replication", "update", "-r", registry.name.as_str()];
-            words.extend(["-n", replica.id.name()]);
-            words.extend(command::scope(&registry.id));
-            words.extend(["--region-endpoint-enabled", "false"]);
-            Draft::new(
+            let draft = Draft::new(
                 format!("The replica in {} is not ready: {}", replica.location, replica.display_status.as_deref().unwrap_or(state)),
                 format!(
                     "provisioningState is {state}, status is {status}.{}",
@@ -281,11 +268,13 @@ fn replica_unhealthy(case: &Case<'_>) -> Vec<Draft> {
                 &replica.id,
                 "/properties",
                 json!({ "provisioningState": state, "status": { "displayStatus": status, "message": replica.message } }),
-            )])
-            .mend([Fix::command(
-                format!("Send nobody to {} until it is ready", replica.location),
-                command::line(words),
-            )])
+            )]);
+            // Nobody is sent to a replica whose endpoint is off.
+            if replica.region_endpoint_enabled.known() == Some(&false) {
+                return draft.severity(Severity::Info);
+            }
+            let summary = format!("Send nobody to {} until it is ready", replica.location);
+            draft.mend([command::route_to_replica(registry, &replica.id, summary, false)])
         })
         .collect()
 }

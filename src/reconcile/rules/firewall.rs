@@ -50,12 +50,12 @@ pub(super) fn rule_set(registry: &RegistryConfig, rules: &NetworkRuleSet) -> Evi
 fn open_wide(registry: &RegistryConfig) -> Fix {
     command::update(
         registry,
-        "Or let every network in",
+        "Let every network in",
         &["--public-network-enabled", "true", "--default-action", "Allow"],
         &json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Allow" } }),
     )
     .widening()
-    .iac("properties.networkRuleSet.defaultAction", "network_rule_set.default_action")
+    .iac("properties.networkRuleSet.defaultAction", "azurerm_container_registry.network_rule_set.default_action")
 }
 
 declare_finding! {
@@ -185,7 +185,7 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
         )));
     }
     if let Some(ip) = ip.filter(|ip| !is_private(*ip)) {
-        fixes.push(selected_networks(registry, ip));
+        fixes.push(selected_networks(case, registry, ip));
     }
     vec![
         Draft::new(
@@ -200,18 +200,11 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
     ]
 }
 
-/// Public access for one address only.
-fn selected_networks(registry: &RegistryConfig, ip: IpAddr) -> Fix {
-    let enable = command::acr_update(registry, &["--public-network-enabled", "true", "--default-action", "Deny"]);
-    let rule = command::add_ip_rule(registry, &ip.to_string()).command.unwrap_or_default();
-    Fix::command(format!("Or enable public access for {ip} alone"), format!("{enable} && {rule}"))
-        .widening()
-        .change(crate::facts::Change::Patch {
-            resource: registry.id.clone(),
-            merge: json!({ "properties": { "publicNetworkAccess": "Enabled", "networkRuleSet": {
-                "defaultAction": "Deny", "ipRules": [ { "action": "Allow", "value": ip.to_string() } ] } } }),
-        })
-        .iac("properties.publicNetworkAccess", "public_network_access_enabled")
+/// Public access for one address, and for whom the rules name already.
+fn selected_networks(case: &Case<'_>, registry: &RegistryConfig, ip: IpAddr) -> Fix {
+    let enable = command::selected_networks(registry, "Enable public access for selected networks");
+    let rule = (!case.ip_rule_covers(ip)).then(|| command::add_ip_rule(registry, &ip.to_string()));
+    Fix::steps(format!("Enable public access for {ip} alone"), std::iter::once(enable).chain(rule)).widening()
 }
 
 declare_finding! {

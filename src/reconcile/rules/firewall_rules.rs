@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::json;
 
-use crate::facts::registry::{DefaultAction, IpRule, PublicNetworkAccess, Sku};
-use crate::facts::{Change, Fix, RegistryConfig};
+use crate::facts::registry::{DefaultAction, IpRule, NetworkRuleSet, PublicNetworkAccess, Sku};
+use crate::facts::{Fix, RegistryConfig, ResourceId};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
@@ -71,14 +71,21 @@ fn rules_without_effect(case: &Case<'_>) -> Vec<Draft> {
         Draft::new(format!("The network rules of {} have no effect", registry.name), format!("{why}."))
             .seen([rule_set(registry, rules)])
             .seen(disabled.then(|| evidence::registry(registry, "/properties/publicNetworkAccess", "Disabled")))
-            .mend([command::update(
-                registry,
-                "If selected networks are meant, let only the rules decide",
-                &["--public-network-enabled", "true", "--default-action", "Deny"],
-                &json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Deny" } }),
-            )
-            .iac("properties.networkRuleSet.defaultAction", "network_rule_set.default_action")]),
+            .mend(effective(case, registry, rules, disabled)),
     ]
+}
+
+/// Rules that count, or none: where public access is disabled, only the second lets nobody in who was out.
+fn effective(case: &Case<'_>, registry: &RegistryConfig, rules: &NetworkRuleSet, disabled: bool) -> Vec<Fix> {
+    let decide = command::selected_networks(registry, "If selected networks are meant, let only the rules decide");
+    if !disabled {
+        return vec![decide.iac(
+            "properties.networkRuleSet.defaultAction",
+            "azurerm_container_registry.network_rule_set.default_action",
+        )];
+    }
+    let subnets = case.subnet_rules().unwrap_or_default();
+    vec![remove_rules(registry, &rules.ip_rules, subnets), decide.widening()]
 }
 
 /// Ranges that no client on the internet has (RFC 6890; the ranges for documentation are left out: they stand in examples).
@@ -96,15 +103,21 @@ fn never_public(range: Ipv4Net) -> bool {
     reserved.into_iter().filter_map(|(ip, len)| Ipv4Net::new(ip, len).ok()).any(|net| net.contains(&range))
 }
 
-fn remove_rule(registry: &RegistryConfig, rule: &IpRule) -> Fix {
-    let mut words = vec!["az", "acr", "network-rule", "remove", "-n", registry.name.as_str()];
-    words.extend(command::scope(&registry.id));
-    words.extend(["--ip-address", &rule.value]);
-    Fix::command(format!("Remove the rule for {}", rule.value), command::line(words)).change(Change::Remove {
-        resource: registry.id.clone(),
-        pointer: "/properties/networkRuleSet/ipRules".to_owned(),
-        value: json!({ "action": "Allow", "value": rule.value }),
-    })
+/// Takes rules away, one after the other.
+fn remove_rules<'r>(
+    registry: &RegistryConfig,
+    rules: impl IntoIterator<Item = &'r IpRule>,
+    subnets: impl IntoIterator<Item = &'r ResourceId>,
+) -> Fix {
+    let steps: Vec<Fix> = rules
+        .into_iter()
+        .map(|rule| command::remove_ip_rule(registry, &rule.value))
+        .chain(subnets.into_iter().map(|subnet| command::remove_subnet_rule(registry, subnet)))
+        .collect();
+    match steps.as_slice() {
+        [one] => one.clone(),
+        _ => Fix::steps(format!("Remove these {} rules", steps.len()), steps),
+    }
 }
 
 fn values(rules: &[&IpRule]) -> String {
@@ -147,7 +160,7 @@ fn private_range_rule(case: &Case<'_>) -> Vec<Draft> {
             "The public endpoint sees public addresses only, so a rule for a private or reserved range matches nobody.",
         )
         .seen([evidence::registry(registry, "/properties/networkRuleSet/ipRules", values(&private))])
-        .mend(private.iter().map(|rule| remove_rule(registry, rule)))
+        .mend([remove_rules(registry, private.iter().copied(), [])])
         .mend([Fix::advice(
             "Allow the public egress address of that network, or its subnet, or use a private endpoint",
         )]),
@@ -243,7 +256,7 @@ fn broad_rule(case: &Case<'_>) -> Vec<Draft> {
         .mend([Fix::advice(
             "Allow exactly the egress addresses that are used (ContainerRegistryLoginEvents shows them)",
         )])
-        .mend(broad.iter().map(|rule| remove_rule(registry, rule))),
+        .mend([remove_rules(registry, broad.iter().copied(), [])]),
     ]
 }
 
@@ -288,11 +301,7 @@ fn tier_does_not_support_rules(case: &Case<'_>) -> Vec<Draft> {
         )
         .seen([evidence::config(&registry.id, "/sku/name", sku.as_str())])
         .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
-        .mend([Fix::command(
-            "Move the registry to the Premium tier",
-            command::acr_update(registry, &["--sku", "Premium"]),
-        )
-        .change(Change::Patch { resource: registry.id.clone(), merge: json!({ "sku": { "name": "Premium" } }) })]),
+        .mend([command::premium(registry)]),
     ]
 }
 
@@ -326,16 +335,20 @@ fn open_to_all_networks(case: &Case<'_>) -> Vec<Draft> {
         return Vec::new();
     }
     let premium = registry.sku.known().is_none_or(|sku| *sku == Sku::Premium);
+    let deny = command::update(
+        registry,
+        "Let only the networks with a rule in",
+        &["--default-action", "Deny"],
+        &json!({ "networkRuleSet": { "defaultAction": "Deny" } }),
+    )
+    .iac("properties.networkRuleSet.defaultAction", "azurerm_container_registry.network_rule_set.default_action");
     let fix = if premium {
-        command::update(
-            registry,
-            "Let only the networks with a rule in",
-            &["--default-action", "Deny"],
-            &json!({ "networkRuleSet": { "defaultAction": "Deny" } }),
-        )
-        .iac("properties.networkRuleSet.defaultAction", "network_rule_set.default_action")
+        deny
     } else {
-        Fix::advice("Network rules need the Premium tier")
+        Fix::steps(
+            "Let only the networks with a rule in, for which the tier has to be Premium",
+            [command::premium(registry), deny],
+        )
     };
     vec![
         Draft::new(

@@ -60,7 +60,8 @@ fn not_collected(case: &Case<'_>) -> Vec<Draft> {
                 command::quoted(registry.id.as_str()),
                 command::quoted(r#"[{"category":"ContainerRegistryLoginEvents","enabled":true}]"#)
             ),
-        )]),
+        )
+        .iac("Microsoft.Insights/diagnosticSettings", "azurerm_monitor_diagnostic_setting")]),
     ]
 }
 
@@ -126,10 +127,7 @@ fn wanted(case: &Case<'_>, registry: &RegistryConfig, failures: &[&LoginEvent]) 
     } else {
         uncovered
             .take(5)
-            .map(|ip| {
-                let fix = command::add_ip_rule(registry, &ip.to_string());
-                Fix { summary: format!("If {ip} is wanted, allow it"), ..fix }
-            })
+            .map(|ip| command::add_ip_rule(registry, &ip.to_string()).saying(format!("If {ip} is wanted, allow it")))
             .collect()
     };
     if fixes.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::facts::finding::Change;
+use crate::facts::Change;
 use crate::facts::probe::TcpOutcome;
 use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn};
 use crate::reconcile::case::Case;
@@ -206,11 +206,9 @@ fn data_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
     let draft = if blocked.iter().flat_map(|e| tried(e)).all(owned) { draft } else { draft.likely() };
     let storage = blocked.iter().any(|e| e.role == EndpointRole::Storage);
     vec![match case.registry.filter(|_| storage) {
-        Some(registry) => draft.mend([command::update(
+        Some(registry) => draft.mend([command::data_endpoints(
             registry,
-            "Or switch dedicated data endpoints on, so that the firewall can name them",
-            &["--data-endpoint-enabled", "true"],
-            &serde_json::json!({ "dataEndpointEnabled": true }),
+            "Switch dedicated data endpoints on, so that the firewall can name them",
         )]),
         None => draft,
     }]

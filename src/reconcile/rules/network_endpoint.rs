@@ -6,13 +6,14 @@ use serde_json::json;
 
 use crate::facts::network::{NetworkSecurityGroup, PrivateEndpoint, SecurityRule};
 use crate::facts::probe::TcpOutcome;
-use crate::facts::{EndpointRole, Fix, Fqdn, ResourceId};
+use crate::facts::{Change, EndpointRole, Fix, Fqdn};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::network::{self, AllowRule, free_priority};
+use crate::reconcile::evidence;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::security_rules::{Connection, Judgement, inbound};
 use crate::reconcile::symptom::Symptom;
-use crate::reconcile::{command, evidence};
 
 use super::network::{list_of, on_private_address, stands_alone, tried, wrong_private_address};
 
@@ -65,7 +66,8 @@ fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
         return vec![
             draft
                 .likely()
-                .mend([Fix::advice(format!("Route or peer this network to {address}, and allow TCP 443 to it"))]),
+                .mend([Fix::advice(format!("Route or peer this network to {address}, and allow TCP 443 to it"))
+                    .change(allow(&hosts))]),
         ];
     };
     let draft = draft.seen([evidence::config(
@@ -75,29 +77,27 @@ fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
     )]);
     vec![match silent.iter().flat_map(|e| tried(e)).find_map(|ip| denied_at(case, endpoint, ip)) {
         Some((group, rule)) => denied_there(draft, &address, group, rule),
-        None => draft.mend([way_there(case, endpoint, &address)]),
+        None => draft.mend([way_there(case, endpoint, &address, &hosts)]),
     }]
 }
 
 /// A peering, where both networks are known and not peered; else what to look at.
-fn way_there(case: &Case<'_>, endpoint: &PrivateEndpoint, address: &str) -> Fix {
+/// What a filter on the way has to let pass.
+fn allow(hosts: &[&Fqdn]) -> Change {
+    Change::AllowEgress { hosts: hosts.iter().copied().cloned().collect() }
+}
+
+fn way_there(case: &Case<'_>, endpoint: &PrivateEndpoint, address: &str, hosts: &[&Fqdn]) -> Fix {
     let network = endpoint.virtual_network();
     let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));
     let (Some(own), Some(theirs), Some(false)) = (&case.place.network, &network, reaches) else {
         return Fix::advice(format!(
             "Check the route from here to {address} (peering, VPN, ExpressRoute) and the security group of the subnet '{}' for TCP 443",
             endpoint.subnet.as_ref().map_or("?", |s| s.name())
-        ));
+        ))
+        .change(allow(hosts));
     };
-    Fix::command(format!("Peer the network '{}' with '{}' (and back)", own.name(), theirs.name()), peering(own, theirs))
-}
-
-fn peering(own: &ResourceId, theirs: &ResourceId) -> String {
-    let name = format!("to-{}", theirs.name());
-    let mut words = vec!["az", "network", "vnet", "peering", "create", "-n", &name];
-    words.extend(command::scope(own));
-    words.extend(["--vnet-name", own.name(), "--remote-vnet", theirs.as_str(), "--allow-vnet-access"]);
-    command::line(words)
+    network::peer(own, theirs)
 }
 
 /// The inbound rule of the endpoint's own subnet that denies this client. Security groups count for private endpoints
@@ -122,17 +122,20 @@ fn denied_at<'a>(
 }
 
 fn denied_there(draft: Draft, address: &str, group: &NetworkSecurityGroup, rule: &SecurityRule) -> Draft {
-    let mut words =
-        vec!["az", "network", "nsg", "rule", "create", "-n", "Allow-registry-443", "--nsg-name", group.id.name()];
-    words.extend(command::scope(&group.id));
-    let priority = rule.priority.saturating_sub(1).to_string();
-    words.extend(["--direction", "Inbound", "--access", "Allow", "--protocol", "Tcp", "--priority", &priority]);
-    words.extend(["--source-address-prefixes", "VirtualNetwork", "--destination-address-prefixes", address]);
-    words.extend(["--destination-port-ranges", "443"]);
-    let fix = Fix::command(
-        format!("Allow TCP 443 to {address} before the rule '{}' of the endpoint's subnet", rule.name),
-        command::line(words),
-    );
+    let taken: Vec<u32> =
+        group.rules.iter().filter(|r| r.direction.eq_ignore_ascii_case("Inbound")).map(|r| r.priority).collect();
+    let fix = match free_priority(&taken, rule.priority) {
+        Some(priority) => {
+            let source = "VirtualNetwork";
+            AllowRule { group: &group.id, direction: "Inbound", priority, source, target: address }
+                .create(format!("Allow TCP 443 to {address} before the rule '{}' of the endpoint's subnet", rule.name))
+        }
+        None => Fix::advice(format!(
+            "Make room before priority {} in '{}', and allow TCP 443 inbound to {address}",
+            rule.priority,
+            group.id.name()
+        )),
+    };
     draft
         .seen([evidence::config(
             &group.id,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::facts::http::{HttpAnswer, HttpObservation, HttpOutcome};
 use crate::facts::probe::TcpOutcome;
-use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, Fqdn, ResourceId, Stage};
+use crate::facts::{Change, EndpointObservation, EndpointRole, Evidence, Fix, Fqdn, ResourceId, Stage};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
@@ -157,7 +157,7 @@ fn ipv6_broken(case: &Case<'_>) -> Vec<Draft> {
         .seen([evidence::vantage(own.to_string())])
         .mend([
             Fix::advice(format!("Let the firewall pass IPv6 TCP 443 to {}", list_of(&hosts))),
-            Fix::command("Or switch IPv6 off on this host", "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1"),
+            Fix::command("Switch IPv6 off on this host", "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1"),
         ]),
     ]
 }
@@ -226,19 +226,35 @@ fn storage_policy_denies(case: &Case<'_>) -> Vec<Draft> {
     .seen([evidence::probe(host, stage, evidence::http_line(answer))])
     .seen(place.map(|(id, _)| policy_evidence(id, policies)))
     .mend(case.registry.map(|registry| {
-        command::update(
+        command::data_endpoints(
             registry,
             "Switch dedicated data endpoints on: layers then come from the registry's own names",
-            &["--data-endpoint-enabled", "true"],
-            &json!({ "dataEndpointEnabled": true }),
         )
     }))
-    .mend([Fix::advice(format!("Or remove {named} from the subnet, or let it allow the subscription of that account"))]);
+    .mend([match place.filter(|_| !policies.is_empty()) {
+        Some((id, _)) => without_policies(id, named),
+        None => Fix::advice(format!("Remove {named} from the subnet, or let it allow that account's subscription")),
+    }]);
     if place.is_some() {
         return vec![draft];
     }
     case.note_unknown("client's subnet", "neither the vantage nor --subnet tells it", Some("--subnet"));
     vec![draft.possible(["service endpoint policies of the client's subnet".to_owned()])]
+}
+
+/// Takes all service endpoint policies off a subnet.
+fn without_policies(subnet: &ResourceId, named: &str) -> Fix {
+    let command = command::network::update_subnet(subnet, &["--remove", "serviceEndpointPolicies"]);
+    Fix::command(format!("Remove {named} from the subnet, or let it allow that account's subscription"), command)
+        .change(Change::Patch {
+            resource: subnet.clone(),
+            merge: json!({ "properties": { "serviceEndpointPolicies": [] } }),
+        })
+        .iac(
+            "Microsoft.Network/virtualNetworks/subnets properties.serviceEndpointPolicies",
+            "azurerm_subnet.service_endpoint_policy_ids",
+        )
+        .widening()
 }
 
 fn policy_evidence(subnet: &ResourceId, policies: &[ResourceId]) -> Evidence {

@@ -8,12 +8,13 @@ use serde_json::json;
 use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
 use crate::facts::network::{NetworkSecurityGroup, Route, RouteTable, SecurityRule, Subnet};
 use crate::facts::probe::TcpOutcome;
-use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Known, ResourceId, Severity};
+use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Known, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::network::{AllowRule, free_priority, move_rule};
+use crate::reconcile::evidence;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::security_rules::{Connection, Judgement, outbound};
-use crate::reconcile::{command, evidence};
 
 use super::network::{fails_with, list_of, tried};
 
@@ -114,14 +115,14 @@ fn blocked_by(case: &Case<'_>, place: &str, group: &NetworkSecurityGroup) -> Opt
     .seen([evidence::config(&group.id, "/properties/securityRules", seen)])
     .seen(denied.iter().map(|(e, _)| evidence::tcp(e)))
     .seen(case.place.subnet.iter().map(|id| evidence::vantage(format!("subnet {id}"))))
-    .mend(allow_rules(group, rule.priority, &denied));
+    .mend(allow_rules(group, rule, &denied));
     Some(if case.place.by_address { draft.likely() } else { draft })
 }
 
 /// One rule for each kind of destination, at a free priority before the one that denies.
 fn allow_rules(
     group: &NetworkSecurityGroup,
-    before: u32,
+    before: &SecurityRule,
     denied: &[(&EndpointObservation, &SecurityRule)],
 ) -> Vec<Fix> {
     let mut taken: Vec<u32> =
@@ -129,20 +130,30 @@ fn allow_rules(
     let mut targets: Vec<String> = denied.iter().map(|(e, _)| target(e)).collect();
     targets.sort();
     targets.dedup();
-    let mut fixes = Vec::new();
+    let mut steps = Vec::new();
     for target in targets {
-        let free = (100..before.min(4096)).rev().find(|p| !taken.contains(p));
-        let Some(priority) = free else {
-            fixes.push(Fix::advice(format!(
-                "Make room before priority {before} in '{}', and allow TCP 443 outbound to {target}",
-                group.id.name()
-            )));
-            continue;
+        let priority = match free_priority(&taken, before.priority) {
+            // Before the first of all priorities there is room only if that rule makes it.
+            None if steps.is_empty() && before.priority < 4096 && !taken.contains(&(before.priority + 1)) => {
+                taken.push(before.priority + 1);
+                steps.push(move_rule(&group.id, &before.name, before.priority + 1));
+                before.priority
+            }
+            None => {
+                let text = format!("Make room before '{}', and allow TCP 443 outbound to {target}", before.name);
+                steps.push(Fix::advice(text));
+                continue;
+            }
+            Some(priority) => priority,
         };
         taken.push(priority);
-        fixes.push(allow_rule(&group.id, priority, &target));
+        let rule = AllowRule { group: &group.id, direction: "Outbound", priority, source: "*", target: &target };
+        steps.push(rule.create(format!("Allow TCP 443 outbound to {target} before '{}'", before.name)));
     }
-    fixes
+    match steps.as_slice() {
+        [one] => vec![one.clone()],
+        _ => vec![Fix::steps(format!("Allow TCP 443 outbound before '{}'", before.name), steps)],
+    }
 }
 
 /// The tag or address that a rule for an endpoint names.
@@ -157,24 +168,6 @@ fn target(endpoint: &EndpointObservation) -> String {
         EndpointRole::ResourceManager => "AzureResourceManager",
     }
     .to_owned()
-}
-
-fn allow_rule(group: &ResourceId, priority: u32, target: &str) -> Fix {
-    let name = format!("Allow-{target}-443").replace(':', "-");
-    let shown = priority.to_string();
-    let mut words = vec!["az", "network", "nsg", "rule", "create", "-n", &name, "--nsg-name", group.name()];
-    words.extend(command::scope(group));
-    words.extend(["--direction", "Outbound", "--access", "Allow", "--protocol", "Tcp", "--priority", &shown]);
-    words.extend(["--destination-address-prefixes", target, "--destination-port-ranges", "443"]);
-    Fix::command(format!("Allow TCP 443 outbound to {target} before that rule"), command::line(words)).change(
-        crate::facts::Change::Append {
-            resource: group.clone(),
-            pointer: "/properties/securityRules".to_owned(),
-            value: json!({ "name": name, "properties": { "priority": priority, "direction": "Outbound",
-                "access": "Allow", "protocol": "Tcp", "sourceAddressPrefix": "*", "sourcePortRange": "*",
-                "destinationAddressPrefix": target, "destinationPortRange": "443" } }),
-        },
-    )
 }
 
 /// The route that a packet to a public address of an endpoint's kind takes: the most specific one.

@@ -6,11 +6,13 @@ use serde_json::json;
 
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
-use crate::facts::{EndpointObservation, Fix};
+use crate::facts::{EndpointObservation, Fix, RegistryConfig, ResourceId};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::{self, private_link};
+use crate::reconcile::evidence;
+use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
-use crate::reconcile::{command, evidence};
 
 pub(super) static RULES: &[&Rule] = &[&CONNECTION_PENDING, &NONE_WHILE_PUBLIC_DISABLED];
 
@@ -57,7 +59,7 @@ fn connection_pending(case: &Case<'_>) -> Vec<Draft> {
                 json!({ "status": "Pending", "description": connection.description }),
             )])
             .seen(case.login().filter(|e| !Symptom::of(e).is_reached()).map(evidence::dns))
-            .mend([command::approve(&connection.id)]);
+            .mend([private_link::approve(&connection.id)]);
             if depends_on(case, connection) {
                 draft
             } else {
@@ -157,40 +159,44 @@ fn none_while_public_disabled(case: &Case<'_>) -> Vec<Draft> {
     ]
 }
 
-fn ways_in(case: &Case<'_>, registry: &crate::facts::RegistryConfig) -> Vec<Fix> {
-    let endpoint = case.place.subnet.as_ref().map(|subnet| {
-        let mut words = vec!["az", "network", "private-endpoint", "create", "-n"];
-        let name = format!("{}-pe", registry.name);
-        words.push(&name);
-        words.extend(command::scope(subnet));
-        words.extend([
-            "--subnet",
-            subnet.as_str(),
-            "--private-connection-resource-id",
-            registry.id.as_str(),
-            "--group-id",
-            "registry",
-            "--connection-name",
-            &name,
-        ]);
-        Fix::command(
-            "Create a private endpoint in the client's subnet (and a zone group for its DNS records)",
-            command::line(words),
-        )
-    });
-    let seen = super::firewall::denied(case).into_iter().find_map(|(_, ip)| ip);
-    let public = command::update(
-        registry,
-        "Or enable public access for selected networks",
-        &["--public-network-enabled", "true", "--default-action", "Deny"],
-        &json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Deny" } }),
-    )
-    .widening();
-    let rule = seen.map(|ip| command::add_ip_rule(registry, &ip.to_string()));
-    endpoint
-        .or_else(|| Some(Fix::advice("Create a private endpoint for the registry in the clients' network")))
-        .into_iter()
-        .chain([public])
-        .chain(rule)
-        .collect()
+/// A private endpoint for this client.
+pub(super) fn new_endpoint(case: &Case<'_>, registry: &RegistryConfig) -> Fix {
+    let summary = "Create a private endpoint in the client's network";
+    match new_endpoint_steps(case, registry) {
+        steps if steps.is_empty() => Fix::advice(format!(
+            "Create a private endpoint for {} in the clients' network, with the zone {} linked to it",
+            registry.name, case.config.cloud.private_zone
+        )),
+        steps => Fix::steps(summary, steps),
+    }
+}
+
+/// The steps to a private endpoint for this client; none where no subnet is known that can take one.
+pub(super) fn new_endpoint_steps(case: &Case<'_>, registry: &RegistryConfig) -> Vec<Fix> {
+    let name = format!("{}-pe", registry.name);
+    let new = subnet_for_endpoint(case).and_then(|subnet| private_link::NewEndpoint::in_subnet(&name, subnet));
+    new.map(|new| new.create(case, registry)).unwrap_or_default()
+}
+
+/// The client's subnet, or another one of its network where that is delegated to a service.
+fn subnet_for_endpoint<'c>(case: &'c Case<'_>) -> Option<&'c ResourceId> {
+    let own = case.place.subnet.as_ref()?;
+    let delegated = |id: &ResourceId| case.subnet(id).is_some_and(|subnet| !subnet.delegations.is_empty());
+    let network = own.virtual_network();
+    let others = case.config.subnets.iter().map(|read| &read.id);
+    let others = others.filter(|id| case.subnet(id).is_some() && id.virtual_network() == network);
+    std::iter::once(own).chain(others).find(|id| !delegated(id))
+}
+
+fn ways_in(case: &Case<'_>, registry: &RegistryConfig) -> Vec<Fix> {
+    let seen = super::firewall::denied(case).into_iter().find_map(|(_, ip)| ip).filter(|ip| !is_private(*ip));
+    let public = command::selected_networks(registry, "Enable public access for selected networks");
+    let public = match seen {
+        Some(ip) if !case.ip_rule_covers(ip) => Fix::steps(
+            format!("Enable public access for {ip} alone"),
+            [public, command::add_ip_rule(registry, &ip.to_string())],
+        ),
+        _ => public,
+    };
+    vec![new_endpoint(case, registry), public.widening()]
 }

@@ -8,6 +8,7 @@ use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
 use crate::facts::{EndpointRole, Fix, Fqdn, Known, Region, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::command::private_link::{self, NewEndpoint};
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
 use crate::reconcile::{command, evidence};
@@ -70,29 +71,30 @@ fn connection_rejected(case: &Case<'_>) -> Vec<Draft> {
         .collect()
 }
 
-/// Delete the connection, create the private endpoint anew.
+/// Takes what is left of the private endpoint away, and creates it anew.
 fn recreate(case: &Case<'_>, connection: &PrivateEndpointConnection) -> Vec<Fix> {
-    let delete =
-        command::line(["az", "network", "private-endpoint-connection", "delete", "--id", connection.id.as_str(), "-y"]);
-    let mut fixes = vec![
-        Fix::command("Delete the connection", delete)
-            .change(crate::facts::Change::Delete { resource: connection.id.clone() }),
-    ];
-    let endpoint = connection.private_endpoint.known().and_then(Option::as_ref);
-    let subnet = endpoint.and_then(|e| e.subnet.as_ref()).or(case.place.subnet.as_ref());
-    fixes.push(match (case.registry, subnet) {
-        (Some(registry), Some(subnet)) => create(registry, name_of(connection), subnet),
-        _ => Fix::advice("Then create the private endpoint again, in the same subnet"),
-    });
-    fixes
-}
-
-fn create(registry: &RegistryConfig, name: &str, subnet: &ResourceId) -> Fix {
-    let mut words = vec!["az", "network", "private-endpoint", "create", "-n", name];
-    words.extend(command::scope(subnet));
-    words.extend(["--subnet", subnet.as_str(), "--private-connection-resource-id", registry.id.as_str()]);
-    words.extend(["--group-id", "registry", "--connection-name", name]);
-    Fix::command(format!("Then create the private endpoint '{name}' again"), command::line(words))
+    let name = name_of(connection);
+    let there = connection.private_endpoint.known().and_then(Option::as_ref);
+    let delete = there.map_or_else(
+        || private_link::delete_connection(&connection.id),
+        |endpoint| private_link::delete_endpoint(&endpoint.id),
+    );
+    let new = match there {
+        Some(endpoint) => NewEndpoint::again(endpoint),
+        // Of one that is gone, only the client's own subnet is known.
+        None => case.place.subnet.as_ref().and_then(|subnet| NewEndpoint::in_subnet(name, subnet)),
+    };
+    let unread = !connection.private_endpoint.is_known();
+    match (case.registry, new.filter(|_| !unread)) {
+        (Some(registry), Some(new)) => vec![Fix::steps(
+            format!("Make the private endpoint '{name}' anew"),
+            std::iter::once(delete).chain(new.create(case, registry)),
+        )],
+        _ => vec![Fix::steps(
+            format!("Make the private endpoint '{name}' anew"),
+            [delete, Fix::advice("Create the private endpoint again, in the same subnet")],
+        )],
+    }
 }
 
 declare_finding! {
@@ -182,7 +184,13 @@ fn no_address(
         evidence::registry(registry, "/replications", region.as_str()),
     ])
     .mend([update(endpoint)])
-    .mend([Fix::advice(format!("If that adds no address, create the private endpoint '{name}' again"))]);
+    .mend(NewEndpoint::again(endpoint).map(|new| {
+        let delete = private_link::delete_endpoint(&endpoint.id);
+        Fix::steps(
+            format!("If that adds no address, make the private endpoint '{name}' anew"),
+            std::iter::once(delete).chain(new.create(case, registry)),
+        )
+    }));
     let used = case.usable().iter().any(|(c, _)| c.id == connection.id)
         || case
             .login()

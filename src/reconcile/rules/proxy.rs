@@ -93,6 +93,17 @@ fn draft(failed: &[Refusal<'_>], title: String, detail: String) -> Draft {
 }
 
 /// "Let the proxy pass these hosts", as advice and as data.
+/// Goes past the proxy: where a variable of the environment names it, without that.
+fn unset(proxy: &ProxyObservation, host: &Fqdn) -> Fix {
+    let variable = &proxy.source;
+    let summary = format!("Unset {variable}: {host} can be reached directly");
+    if !variable.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_') {
+        return Fix::advice(summary);
+    }
+    Fix::command(summary, format!("unset {} {}", variable.to_ascii_uppercase(), variable.to_ascii_lowercase()))
+        .change(crate::facts::Change::Environment { name: variable.clone(), value: None })
+}
+
 fn allow(proxy: &ProxyObservation, failed: &[Refusal<'_>]) -> Fix {
     let hosts = hosts(failed);
     Fix::advice(format!("Allow CONNECT to port 443 of {} in the proxy {}", joined(&hosts), proxy.url))
@@ -140,11 +151,7 @@ fn unreachable(case: &Case<'_>) -> Vec<Draft> {
         evidence::probe(&first.host, crate::facts::Stage::Proxy, line)
     }))
     .mend([Fix::advice(format!("Correct the proxy's address in {}, or start the proxy", proxy.source))]);
-    vec![if direct {
-        draft.mend([Fix::advice(format!("Or unset {}: {} can be reached directly", proxy.source, first.host))])
-    } else {
-        draft
-    }]
+    vec![if direct { draft.mend([unset(proxy, &first.host)]) } else { draft }]
 }
 
 declare_finding! {
@@ -304,7 +311,7 @@ fn https_scheme_to_http_proxy(case: &Case<'_>) -> Vec<Draft> {
         format!("Use {plain} (for https:// targets too)"),
         format!("export {variable}={}", crate::reconcile::command::quoted(&plain)),
     )
-    .change(crate::facts::Change::Environment { name: variable.to_owned(), value: plain.clone() })]);
+    .change(crate::facts::Change::Environment { name: variable.to_owned(), value: Some(plain.clone()) })]);
     vec![if told { draft } else { draft.likely() }]
 }
 

@@ -3,7 +3,7 @@
 use crate::facts::probe::{ProxyOutcome, TcpOutcome};
 use crate::facts::runtime::{ContainerRuntime, DaemonProxy};
 use crate::facts::vantage::ProxySettings;
-use crate::facts::{Fix, Fqdn};
+use crate::facts::{Change, Fix, Fqdn};
 use crate::reconcile::case::Case;
 use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -45,19 +45,21 @@ fn drop_in(unit: &str, https: &str, no_proxy: &[String]) -> Fix {
     }
     let words: Vec<String> = lines.iter().map(|l| crate::reconcile::command::quoted(l)).collect();
     let dir = format!("/etc/systemd/system/{unit}.service.d");
+    let content = lines.join("\n") + "\n";
     Fix::command(
         format!("Give {unit} the shell's proxy by a systemd drop-in, and restart it"),
         format!(
-            "sudo mkdir -p {dir} && printf '%s\\n' {} | sudo tee {dir}/proxy.conf && sudo systemctl daemon-reload && sudo systemctl restart {unit}",
+            "sudo mkdir -p {dir} && printf '%s\\n' {} | sudo tee {dir}/zz-proxy.conf && sudo systemctl daemon-reload && sudo systemctl restart {unit}",
             words.join(" ")
         ),
     )
+    .change(Change::File { path: format!("{dir}/zz-proxy.conf"), content })
 }
 
 /// The same in docker's own file.
 fn daemon_json(https: &str, no_proxy: &[String]) -> Fix {
     let proxies = serde_json::json!({ "proxies": { "https-proxy": https, "no-proxy": no_proxy.join(",") } });
-    Fix::advice(format!("Or put {proxies} into /etc/docker/daemon.json, and restart docker"))
+    Fix::advice(format!("Put {proxies} into /etc/docker/daemon.json, and restart docker"))
 }
 
 fn fixes(unit: &str, https: &str, no_proxy: &[String]) -> Vec<Fix> {

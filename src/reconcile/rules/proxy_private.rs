@@ -1,6 +1,6 @@
 //! Proxies that stand between a client and its private endpoint, and NO_PROXY.
 
-use crate::facts::finding::Change;
+use crate::facts::Change;
 use crate::facts::{EndpointObservation, Fix, Fqdn, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
@@ -25,7 +25,7 @@ pub(super) fn no_proxy(case: &Case<'_>, hosts: &[&Fqdn]) -> Vec<Fix> {
             "Go past the proxy for these names, for docker's daemon and containerd too",
             format!("export NO_PROXY={0} no_proxy={0}", command::quoted(&value)),
         )
-        .change(Change::Environment { name: "NO_PROXY".to_owned(), value }),
+        .change(Change::Environment { name: "NO_PROXY".to_owned(), value: Some(value) }),
     ]
 }
 

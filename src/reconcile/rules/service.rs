@@ -46,13 +46,12 @@ fn defender_blocked(case: &Case<'_>) -> Vec<Draft> {
         "The registry restricts its network and lets no trusted service pass, so Defender for Containers cannot pull the images that it should scan.",
     )
     .seen([evidence::registry(registry, "/properties/networkRuleBypassOptions", "None")])
-    .mend([command::update(
+    .mend([command::trusted_services(
         registry,
         "Let trusted services pass the network rules",
-        &["--allow-trusted-services", "true"],
-        &serde_json::json!({ "networkRuleBypassOptions": "AzureServices" }),
+        true,
     )
-    .iac("properties.networkRuleBypassOptions", "network_rule_bypass_option")]);
+    .widening()]);
     vec![match plan.map(|p| case.know("Defender for Containers plan", &p.defender)) {
         Some(Some(plan)) if plan.scans_registries() => draft.seen([plan_evidence(registry.id.subscription(), plan)]),
         Some(Some(_)) => draft.severity(Severity::Info),

@@ -1,7 +1,7 @@
 //! Azure services that must reach a restricted registry, apart from Defender: tasks, and those named with `--used-by`.
 
 use crate::facts::registry::{NetworkRuleBypassOptions, Task};
-use crate::facts::{Fix, RegistryConfig, Severity};
+use crate::facts::{Change, Fix, RegistryConfig, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
@@ -138,44 +138,45 @@ fn passes_by_bypass(registry: &RegistryConfig) -> bool {
 fn task_fixes(registry: &RegistryConfig, shut: bool, blocked: &[&str]) -> Vec<Fix> {
     let mut fixes = Vec::new();
     if shut {
-        let words = [
-            "az",
-            "resource",
-            "update",
-            "--ids",
-            registry.id.as_str(),
-            "--set",
-            "properties.networkRuleBypassOptions=AzureServices",
-            "properties.networkRuleBypassAllowedForTasks=true",
-        ];
-        fixes.push(
-            Fix::command("Let tasks with a system-assigned identity bypass the rules", command::line(words))
-                .change(crate::facts::Change::Patch {
-                    resource: registry.id.clone(),
-                    merge: serde_json::json!({ "properties": {
-                        "networkRuleBypassOptions": "AzureServices", "networkRuleBypassAllowedForTasks": true } }),
-                })
-                .widening(),
-        );
+        fixes.push(bypass_for_tasks(registry));
     }
-    fixes.extend(blocked.iter().take(3).filter(|_| !shut).map(|task| {
-        let words = [
-            "az",
-            "acr",
-            "task",
-            "identity",
-            "assign",
-            "-r",
-            registry.name.as_str(),
-            "-n",
-            task,
-            "--identities",
-            "[system]",
-        ];
-        Fix::command(format!("Give the task '{task}' a system-assigned identity"), command::line(words))
-    }));
-    fixes.push(Fix::advice("Or run the tasks in an agent pool whose subnet the registry lets in"));
+    let assign = blocked.iter().take(3).filter(|_| !shut).map(|task| task_identity(registry, task));
+    let assign: Vec<Fix> = assign.collect();
+    match assign.as_slice() {
+        [] => {}
+        [one] => fixes.push(one.clone()),
+        _ => fixes.push(Fix::steps("Give the tasks a system-assigned identity", assign)),
+    }
+    fixes.push(Fix::advice("Run the tasks in an agent pool whose subnet the registry lets in"));
     fixes
+}
+
+/// By a PATCH: `az resource update` writes the whole registry back, in a version that does not hold its subnet rules.
+fn bypass_for_tasks(registry: &RegistryConfig) -> Fix {
+    let merge = serde_json::json!({ "properties": {
+        "networkRuleBypassOptions": "AzureServices", "networkRuleBypassAllowedForTasks": true } });
+    let (url, body) = (format!("{}?api-version=2025-11-01", registry.id), merge.to_string());
+    let words = ["az", "rest", "--method", "patch", "--url", &url, "--body", &body];
+    Fix::command("Let tasks with a system-assigned identity bypass the rules", command::line(words))
+        .change(Change::Patch { resource: registry.id.clone(), merge })
+        .iac(
+            "properties.networkRuleBypassAllowedForTasks",
+            "azurerm_container_registry.network_rule_bypass_for_tasks_enabled",
+        )
+        .widening()
+}
+
+fn task_identity(registry: &RegistryConfig, task: &str) -> Fix {
+    let mut words = vec!["az", "acr", "task", "identity", "assign", "-r", registry.name.as_str(), "-n", task];
+    words.extend(command::scope(&registry.id));
+    words.extend(["--identities", "[system]"]);
+    let fix = Fix::command(format!("Give the task '{task}' a system-assigned identity"), command::line(words))
+        .iac("Microsoft.ContainerRegistry/registries/tasks identity", "azurerm_container_registry_task.identity");
+    match format!("{}/tasks/{task}", registry.id).parse() {
+        Ok(resource) => fix
+            .change(Change::Patch { resource, merge: serde_json::json!({ "identity": { "type": "SystemAssigned" } }) }),
+        Err(_) => fix,
+    }
 }
 
 /// How a service gets past a registry's network rules (allow-access-trusted-services).
@@ -268,14 +269,7 @@ fn shut_service(case: &Case<'_>, registry: &RegistryConfig, kind: &str) -> Optio
             }
             (
                 format!("It would pass as a trusted service (it needs {needs}), and trusted services are off"),
-                command::update(
-                    registry,
-                    "Let trusted services pass the network rules",
-                    &["--allow-trusted-services", "true"],
-                    &serde_json::json!({ "networkRuleBypassOptions": "AzureServices" }),
-                )
-                .widening()
-                .iac("properties.networkRuleBypassOptions", "network_rule_bypass_option"),
+                command::trusted_services(registry, "Let trusted services pass the network rules", true).widening(),
             )
         }
     };
@@ -328,12 +322,6 @@ fn trusted_access_needless(case: &Case<'_>) -> Vec<Draft> {
         )
         .likely()
         .seen([evidence::registry(registry, "/properties/networkRuleBypassOptions", "AzureServices")])
-        .mend([command::update(
-            registry,
-            "Switch trusted services off",
-            &["--allow-trusted-services", "false"],
-            &serde_json::json!({ "networkRuleBypassOptions": "None" }),
-        )
-        .iac("properties.networkRuleBypassOptions", "network_rule_bypass_option")]);
+        .mend([command::trusted_services(registry, "Switch trusted services off", false)]);
     vec![if tasks.is_some() { draft } else { draft.possible(["tasks".to_owned()]) }]
 }

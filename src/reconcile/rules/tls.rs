@@ -1,7 +1,7 @@
 //! Certificates: who presents them, for which names, and when.
 
 use crate::facts::tls::{TlsObservation, TlsOutcome};
-use crate::facts::{EndpointObservation, Evidence, Fix, Fqdn, Stage};
+use crate::facts::{Change, EndpointObservation, Evidence, Fix, Fqdn, Stage};
 use crate::reconcile::case::Case;
 use crate::reconcile::clock::{self, Clock};
 use crate::reconcile::paths::tls_words;
@@ -107,9 +107,10 @@ fn intercepted(case: &Case<'_>) -> Vec<Draft> {
     )
     .seen(failed.iter().map(handshake))
     .mend([
-        Fix::advice(format!("Exempt {} from TLS inspection", names(&hosts))),
+        Fix::advice(format!("Exempt {} from TLS inspection", names(&hosts)))
+            .change(Change::AllowEgress { hosts: hosts.iter().copied().cloned().collect() }),
         Fix::command(
-            format!("Or trust '{ca}' for docker: save its certificate as ca.crt, then"),
+            format!("Trust '{ca}' for docker: save its certificate as ca.crt, then"),
             format!("sudo install -D -m 0644 ca.crt /etc/docker/certs.d/{}/ca.crt", first.host),
         ),
     ])

@@ -1,7 +1,7 @@
 //! Handshakes that do not come about.
 
 use crate::facts::tls::{TlsObservation, TlsOutcome};
-use crate::facts::{Evidence, Fix, Stage};
+use crate::facts::{Change, Evidence, Fix, Stage};
 use crate::reconcile::case::Case;
 use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -186,7 +186,8 @@ fn version_rejected(case: &Case<'_>) -> Vec<Draft> {
         .mend([Fix::advice(format!(
             "Enable TLS 1.2 in the middlebox in between, or exempt {} from its inspection",
             names.join(", ")
-        ))])
+        ))
+        .change(Change::AllowEgress { hosts: hosts.iter().copied().cloned().collect() })])
         .about(hosts),
     ]
 }

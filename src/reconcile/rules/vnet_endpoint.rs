@@ -105,14 +105,8 @@ fn lacking(case: &Case<'_>, registry: &RegistryConfig, id: &ResourceId) -> Optio
     let mut services: Vec<&str> = subnet.service_endpoints.iter().map(|e| e.service.as_str()).collect();
     let seen = evidence::list(&services);
     services.push("Microsoft.ContainerRegistry");
-    let network = id.virtual_network();
-    let mut words = vec!["az", "network", "vnet", "subnet", "update", "-n", id.name()];
-    if let Some(network) = &network {
-        words.extend(["--vnet-name", network.name()]);
-    }
-    words.extend(command::scope(id));
-    words.push("--service-endpoints");
-    words.extend(&services);
+    let flags: Vec<&str> = std::iter::once("--service-endpoints").chain(services.iter().copied()).collect();
+    let command = command::network::update_subnet(id, &flags);
     let endpoints: Vec<_> = services.iter().map(|s| json!({ "service": s })).collect();
     Some(
         Draft::new(
@@ -121,9 +115,9 @@ fn lacking(case: &Case<'_>, registry: &RegistryConfig, id: &ResourceId) -> Optio
         )
         .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
         .seen([evidence::config(id, "/properties/serviceEndpoints", seen)])
-        .mend([Fix::command(format!("Enable the service endpoint on the subnet '{}'", id.name()), command::line(words))
+        .mend([Fix::command(format!("Enable the service endpoint on the subnet '{}'", id.name()), command)
             .change(Change::Patch { resource: id.clone(), merge: json!({ "properties": { "serviceEndpoints": endpoints } }) })
-            .iac("properties.serviceEndpoints", "service_endpoints")]),
+            .iac("Microsoft.Network/virtualNetworks/subnets properties.serviceEndpoints", "azurerm_subnet.service_endpoints")]),
     )
 }
 
@@ -157,9 +151,6 @@ fn rule_for_missing_subnet(case: &Case<'_>) -> Vec<Draft> {
         .into_iter()
         .filter(gone)
         .map(|id| {
-            let mut words = vec!["az", "acr", "network-rule", "remove", "-n", registry.name.as_str()];
-            words.extend(command::scope(&registry.id));
-            words.extend(["--subnet", id.as_str()]);
             Draft::new(
                 format!("A rule of {} names the subnet '{}', which does not exist", registry.name, id.name()),
                 format!("ARM knows no subnet {id}; the rule lets nobody in."),
@@ -168,15 +159,7 @@ fn rule_for_missing_subnet(case: &Case<'_>) -> Vec<Draft> {
                 evidence::registry(registry, "/properties/networkRuleSet/virtualNetworkRules", id.as_str()),
                 evidence::config(id, "/", "404 not found"),
             ])
-            .mend([Fix::command(
-                format!("Remove the rule for the subnet '{}'", id.name()),
-                command::line(words),
-            )
-            .change(Change::Remove {
-                resource: registry.id.clone(),
-                pointer: "/properties/networkRuleSet/virtualNetworkRules".to_owned(),
-                value: json!({ "action": "Allow", "virtualNetworkSubnetResourceId": id.as_str() }),
-            })])
+            .mend([command::remove_subnet_rule(registry, id)])
         })
         .collect()
 }
@@ -239,18 +222,7 @@ fn provider_not_registered(case: &Case<'_>) -> Vec<Draft> {
             "/registrationState",
             state,
         )])
-        .mend([Fix::command(
-            "Register the provider in that subscription",
-            command::line([
-                "az",
-                "provider",
-                "register",
-                "-n",
-                "Microsoft.ContainerRegistry",
-                "--subscription",
-                id.subscription(),
-            ]),
-        )]);
+        .mend([register(id.subscription())]);
         let mine = Some(id) == own;
         drafts.push(if mine {
             let first = refused.first().and_then(|(e, _)| Some(evidence::http(&e.host, e.http.as_ref()?)));
@@ -262,6 +234,17 @@ fn provider_not_registered(case: &Case<'_>) -> Vec<Draft> {
         });
     }
     drafts
+}
+
+/// Registers the provider of registries in a subscription.
+fn register(subscription: &str) -> Fix {
+    let words = ["az", "provider", "register", "-n", "Microsoft.ContainerRegistry", "--subscription", subscription];
+    let fix = Fix::command("Register the provider in that subscription", command::line(words))
+        .iac("Microsoft.Resources/subscriptions/providers", "azurerm_resource_provider_registration");
+    match format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry").parse() {
+        Ok(resource) => fix.change(Change::Patch { resource, merge: json!({ "registrationState": "Registered" }) }),
+        Err(_) => fix,
+    }
 }
 
 /// The registration state of a subnet's subscription, where that is another one and not registered.

@@ -2,7 +2,7 @@
 
 use crate::facts::registry::{ConnectionStatus, DefaultAction};
 use crate::facts::vantage::HostKind;
-use crate::facts::{Fix, ResourceId, Severity};
+use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -65,14 +65,9 @@ fn disabled_with_public_access(case: &Case<'_>) -> Vec<Draft> {
         ),
     )
     .seen([evidence::registry(registry, "/properties/publicNetworkAccess", "Disabled"), rule_set(registry, rules)])
-    .mend([command::update(
-        registry,
-        "Enable public access for the selected networks alone",
-        &["--public-network-enabled", "true", "--default-action", "Deny"],
-        &serde_json::json!({ "publicNetworkAccess": "Enabled", "networkRuleSet": { "defaultAction": "Deny" } }),
-    )
-    .iac("properties.publicNetworkAccess", "public_network_access_enabled")])
-    .mend([Fix::advice("Or give those subnets a private endpoint, and remove the subnet rules")]);
+    // Those that it lets in have their rules already.
+    .mend([command::selected_networks(registry, "Enable public access for the selected networks alone").widening()])
+    .mend([Fix::advice("Give those subnets a private endpoint, and remove the subnet rules")]);
     let nobody_else =
         case.registry.is_some_and(|r| r.private_endpoint_connections.is_known()) && case.approved().is_empty();
     vec![if nobody_else || client_depends { draft } else { draft.severity(Severity::Warning).bystander() }]
@@ -150,10 +145,7 @@ fn unsupported_host(case: &Case<'_>) -> Vec<Draft> {
     .seen([seen])
     .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
     .seen(first.http.as_ref().map(|http| evidence::http(&first.host, http)))
-    .mend([Fix::advice(format!(
-        "Create a private endpoint for {} in this client's network, with the zone {} linked to it",
-        registry.name, case.config.cloud.private_zone
-    ))]);
+    .mend([super::private_link::new_endpoint(case, registry)]);
     vec![if own.is_some() { draft } else { draft.likely() }]
 }
 
@@ -195,11 +187,21 @@ fn unsupported_cloud(case: &Case<'_>) -> Vec<Draft> {
         "The rules let nobody in: service endpoints of Container Registry do not exist in this cloud.",
     )
     .seen([rule_set(registry, rules), evidence::vantage(format!("cloud {}", case.config.cloud.name))])
-    .mend([Fix::advice(format!(
-        "Create a private endpoint for {} in the clients' network, and remove the subnet rules",
-        registry.name
-    ))]);
+    .mend([instead_of_rules(case, registry)]);
     vec![if case.login_symptom().is_reached() { draft.severity(Severity::Warning) } else { draft }]
+}
+
+/// A private endpoint for this client, in place of the rules that let nobody in.
+fn instead_of_rules(case: &Case<'_>, registry: &RegistryConfig) -> Fix {
+    let steps = super::private_link::new_endpoint_steps(case, registry);
+    if steps.is_empty() {
+        return super::private_link::new_endpoint(case, registry);
+    }
+    let remove = ruled(case).into_iter().map(|subnet| command::remove_subnet_rule(registry, subnet));
+    Fix::steps(
+        "Create a private endpoint in the client's network, and remove the subnet rules",
+        steps.into_iter().chain(remove),
+    )
 }
 
 declare_finding! {
@@ -238,12 +240,9 @@ fn private_and_service_endpoint(case: &Case<'_>) -> Vec<Draft> {
         .map(|c| &c.id)
         .collect();
     let subnets = ruled(case);
-    let (Some(_), Some(subnet)) = (connections.first(), subnets.first()) else {
+    let (Some(_), Some(_)) = (connections.first(), subnets.first()) else {
         return Vec::new();
     };
-    let mut words = vec!["az", "acr", "network-rule", "remove", "-n", registry.name.as_str()];
-    words.extend(command::scope(&registry.id));
-    words.extend(["--subnet", subnet.as_str()]);
     vec![
         Draft::new(
             format!("{} has private endpoints and subnet rules", registry.name),
@@ -253,9 +252,9 @@ fn private_and_service_endpoint(case: &Case<'_>) -> Vec<Draft> {
             rule_set(registry, rules),
             evidence::registry(registry, "/properties/privateEndpointConnections", evidence::list(connections)),
         ])
-        .mend([Fix::command(
-            format!("Remove the rule for the subnet '{}', once its clients use the private endpoint", subnet.name()),
-            command::line(words),
+        .mend([Fix::steps(
+            "Remove the subnet rules, once their clients use the private endpoint",
+            subnets.iter().map(|subnet| command::remove_subnet_rule(registry, subnet)),
         )]),
     ]
 }

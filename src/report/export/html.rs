@@ -2,8 +2,9 @@
 
 use crate::facts::report::{RegistryReport, Report};
 use crate::facts::{Code, Finding, Severity, Verdict};
+use crate::report::remedy;
 
-use super::{command, escaped, explained_by, put, severity, timestamp, verdict};
+use super::{escaped, explained_by, put, severity, timestamp, verdict};
 
 /// Colours carry no meaning alone: every one stands beside its word. On paper nothing is hidden, no row is cut.
 const STYLE: &str = "
@@ -212,11 +213,11 @@ fn entry(out: &mut String, finding: &Finding) {
         put!(out, " <small>explained by {}</small>", escaped(&explained_by(finding)));
     }
     put!(out, "</p>\n<p>{}</p>\n", escaped(&finding.detail));
-    if let Some(fix) = finding.fix.first() {
-        put!(out, "<p>{}</p>\n", escaped(&fix.summary));
-    }
-    if let Some(command) = command(finding) {
-        put!(out, "<pre>{}</pre>\n", escaped(command));
+    for line in finding.fix.iter().flat_map(remedy::lines) {
+        put!(out, "<p>{}</p>\n", escaped(&line.text));
+        if let Some(command) = line.command {
+            put!(out, "<pre>{}</pre>\n", escaped(command));
+        }
     }
     if finding.docs.starts_with("https://") {
         let docs = escaped(&finding.docs);

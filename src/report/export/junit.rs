@@ -3,6 +3,7 @@
 
 use crate::facts::report::{RegistryReport, Report};
 use crate::facts::{Finding, Severity, Verdict};
+use crate::report::remedy;
 
 use super::{escaped, put, severity, timestamp};
 
@@ -61,9 +62,12 @@ fn case(out: &mut String, class: &str, finding: &Finding, fails: bool) {
     put!(out, "    <testcase classname=\"{class}\" name=\"{}\">\n", escaped(&case_name(finding)));
     let mut words = finding.detail.clone();
     for fix in &finding.fix {
-        put!(words, "\n\nFix: {}", fix.summary);
-        if let Some(command) = &fix.command {
-            put!(words, "\n    {command}");
+        words.push_str("\n\nFix: ");
+        for (place, line) in remedy::lines(fix).into_iter().enumerate() {
+            put!(words, "{}{}", if place == 0 { "" } else { "\n" }, line.text);
+            if let Some(command) = line.command {
+                put!(words, "\n    {command}");
+            }
         }
     }
     put!(words, "\n\n{}", finding.docs);

@@ -2,9 +2,10 @@
 
 use crate::facts::report::{RegistryReport, Report};
 use crate::facts::{Finding, Verdict};
+use crate::report::remedy;
 use crate::report::terminal::{is_deceptive, sanitise};
 
-use super::{command, explained_by, put, severity, timestamp, verdict};
+use super::{explained_by, put, severity, timestamp, verdict};
 
 /// A summary, the findings by code, one row a registry, then a section a registry that has findings.
 pub fn markdown(report: &Report) -> String {
@@ -134,12 +135,12 @@ fn entry(out: &mut String, finding: &Finding) {
     if !finding.explained_by.is_empty() {
         put!(out, "\nExplained by {}.\n", explained_by(finding));
     }
-    if let Some(fix) = finding.fix.first() {
-        put!(out, "\n{}\n", text(&fix.summary));
-    }
-    if let Some(command) = command(finding) {
-        let (fence, command) = fenced(command);
-        put!(out, "\n{fence}sh\n{command}\n{fence}\n");
+    for line in finding.fix.iter().flat_map(remedy::lines) {
+        put!(out, "\n{}\n", text(&line.text));
+        if let Some(command) = line.command {
+            let (fence, command) = fenced(command);
+            put!(out, "\n{fence}sh\n{command}\n{fence}\n");
+        }
     }
     if finding.docs.starts_with("https://") {
         put!(out, "\n<{}>\n", sanitise(&finding.docs).replace(['<', '>', ' '], ""));

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::facts::report::{RegistryReport, Report};
 use crate::facts::{Finding, Severity};
+use crate::report::remedy;
 use crate::report::terminal::sanitise;
 
 use super::{locator, severity, timestamp, verdict};
@@ -77,11 +78,14 @@ fn result(registry: &RegistryReport, finding: &Finding, index: usize) -> Value {
         message.push_str(&finding.detail);
     }
     for fix in &finding.fix {
-        message.push_str("\n\n");
-        message.push_str(&fix.summary);
-        if let Some(command) = &fix.command {
-            message.push_str("\n    ");
-            message.push_str(command);
+        message.push('\n');
+        for line in remedy::lines(fix) {
+            message.push('\n');
+            message.push_str(&line.text);
+            if let Some(command) = line.command {
+                message.push_str("\n    ");
+                message.push_str(command);
+            }
         }
     }
     let name = locator(registry);

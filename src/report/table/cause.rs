@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use crate::facts::ResourceId;
-use crate::facts::finding::{Confidence, Evidence, Finding, Fix, Source};
+use crate::facts::finding::{Confidence, Evidence, Finding, Source};
+use crate::facts::{Fix, ResourceId};
 
+use super::super::remedy;
 use super::super::terminal::{Ink, Style, line, paragraph, paragraph_of, sanitise};
 
 /// Evidence beyond this many pieces a side is left to the JSON.
@@ -123,16 +124,16 @@ fn fixes(fixes: &[Fix], style: &Style, out: &mut String) {
         out.push('\n');
         let label = if index == 0 { "fix: " } else { "or: " };
         let lead = format!("  {}", style.paint(Ink::Good, label));
-        let note = if fix.widens_access { " (lets in more than this client)" } else { "" };
-        let summary = fix.summary.strip_prefix("Or ").filter(|_| index > 0).unwrap_or(&fix.summary);
-        paragraph(out, style, &lead, "       ", &format!("{summary}{note}"));
-        command(fix, style, out);
+        for (place, part) in remedy::lines(fix).into_iter().enumerate() {
+            paragraph(out, style, if place == 0 { &lead } else { "       " }, "       ", &part.text);
+            command(part.command, style, out);
+        }
     }
 }
 
 /// A command on lines of its own, never wrapped, so that it can be copied.
-pub(super) fn command(fix: &Fix, style: &Style, out: &mut String) {
-    for part in fix.command.iter().flat_map(|command| command.lines()) {
+pub(super) fn command(command: Option<&str>, style: &Style, out: &mut String) {
+    for part in command.iter().flat_map(|command| command.lines()) {
         out.push_str("    ");
         out.push_str(&style.paint(Ink::Command, &sanitise(part)));
         out.push('\n');

@@ -49,7 +49,7 @@ pub(super) fn others(registry: &RegistryReport, style: &Style, out: &mut String)
         // An advice is one line; what works now is not to fill the screen.
         if let Some(fix) = finding.fix.first().filter(|_| finding.severity > Severity::Info) {
             if fix.command.is_some() {
-                cause::command(fix, style, out);
+                cause::command(fix.command.as_deref(), style, out);
             } else {
                 paragraph(out, style, "    fix: ", "    ", &fix.summary);
             }

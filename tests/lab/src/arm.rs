@@ -78,6 +78,9 @@ fn action(path: &str) -> (String, String) {
 
 /// Whether this identity lacks the action of a resource type's path.
 pub fn is_forbidden(world: &World, action: &str) -> bool {
+    if world.granted.iter().any(|granted| granted.eq_ignore_ascii_case(action)) {
+        return false;
+    }
     crate::scenario::any_matches(
         &world.faults.arm.forbid.iter().map(|f| turned(f)).collect::<Vec<_>>(),
         &turned(action),

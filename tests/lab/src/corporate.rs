@@ -31,7 +31,7 @@ pub async fn start(lab: &Arc<Lab>) -> Result<(), LabError> {
 
 async fn start_resolver(lab: &Arc<Lab>) -> Result<(), LabError> {
     let forwarding = lab.world().client.resolvers.iter().any(|r| r == "corp-forwarding");
-    let view = if forwarding { View::Azure } else { View::Public };
+    let view = if forwarding { View::Azure } else { View::Corporate };
     let (udp, tcp) = server::bind_dns(addresses::CORP_DNS).await?;
     tokio::spawn(dns::serve(Arc::clone(lab), view, udp, tcp));
     Ok(())

@@ -26,6 +26,8 @@ pub enum View {
     Azure,
     /// A resolver outside: public zones only.
     Public,
+    /// The corporate resolver: as outside, unless it has been told to ask Azure DNS.
+    Corporate,
 }
 
 /// An answer: aliases in order, then addresses.
@@ -213,6 +215,12 @@ fn reply(lab: &Lab, view: View, question: &[u8], source: &str) -> Option<Vec<u8>
         note(&format!("{code}"));
         return message.to_vec().ok();
     }
+    let forwards = world.forwarding.iter().any(|server| *server == addresses::CORP_DNS.to_string());
+    let view = match view {
+        View::Corporate if forwards => View::Azure,
+        View::Corporate => View::Public,
+        other => other,
+    };
     let mut answer = resolve(&world, &name, view);
     if let Some((_, address)) = faults.answers.iter().find(|(host, _)| crate::scenario::matches(host, &name)) {
         answer = Answer { aliases: Vec::new(), addresses: vec![*address], exists: true };

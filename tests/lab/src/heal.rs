@@ -2,14 +2,29 @@
 
 use serde_json::{Value, json};
 
+use crate::consequences;
 use crate::documents::{Documents, items, merge, text};
 use crate::world::World;
 
 /// The changes that a report proposes, one for each root cause; nothing unless every root cause has one.
 pub fn changes(report: &Value) -> Vec<Value> {
     let roots = items(report, "/registries/0/findings").iter().filter(|f| f["rootCause"] == Value::Bool(true));
-    let first = |finding: &Value| items(finding, "/fix").iter().find_map(|fix| fix.get("change").cloned());
-    roots.map(first).collect::<Option<Vec<Value>>>().unwrap_or_default()
+    let first = |finding: &Value| items(finding, "/fix").iter().find_map(of_fix);
+    roots.map(first).collect::<Option<Vec<_>>>().unwrap_or_default().concat()
+}
+
+/// The codes of the root causes of which no fix is data.
+pub fn without_data(report: &Value) -> Vec<String> {
+    let roots = items(report, "/registries/0/findings").iter().filter(|f| f["rootCause"] == Value::Bool(true));
+    let lacking = roots.filter(|finding| items(finding, "/fix").iter().all(|fix| of_fix(fix).is_none()));
+    lacking.map(|finding| text(finding, "/code").to_owned()).collect()
+}
+
+/// The changes of a fix: its own, or those of its steps, if each has one.
+fn of_fix(fix: &Value) -> Option<Vec<Value>> {
+    let change = |part: &Value| part.get("change").cloned();
+    let steps = items(fix, "/steps").iter().map(change).collect::<Option<Vec<Value>>>()?;
+    change(fix).map(|one| vec![one]).or(Some(steps).filter(|all| !all.is_empty()))
 }
 
 /// Applies one change.
@@ -17,9 +32,15 @@ pub fn apply(world: &mut World, change: &Value) {
     let resource = text(change, "/resource");
     let documents = &mut world.documents;
     match text(change, "/kind") {
-        "patch" => patch(documents, resource, &change["merge"]),
-        "put" => documents.put(resource, change["document"].clone()),
-        "delete" => documents.delete(resource),
+        "patch" => {
+            patch(documents, resource, &change["merge"]);
+            consequences::written(documents, resource);
+        }
+        "put" => {
+            documents.put(resource, change["document"].clone());
+            consequences::written(documents, resource);
+        }
+        "delete" => consequences::delete(documents, resource),
         "append" => edit(documents, resource, change, Vec::push),
         "remove" => edit(documents, resource, change, |list, value| list.retain(|own| !holds(own, &value))),
         "allowEgress" => {
@@ -30,13 +51,59 @@ pub fn apply(world: &mut World, change: &Value) {
             let name = text(change, "/name");
             // Programs read either spelling; who sets one and leaves the other has changed nothing for some.
             world.client.env.retain(|own, _| !own.eq_ignore_ascii_case(name));
-            world.client.env.insert(name.to_owned(), text(change, "/value").to_owned());
+            if let Some(value) = change["value"].as_str() {
+                world.client.env.insert(name.to_owned(), value.to_owned());
+            }
         }
+        "hostsFile" => {
+            let names: Vec<&str> = items(change, "/remove").iter().filter_map(Value::as_str).collect();
+            world.client.hosts.retain(|line| !line.split_whitespace().any(|word| names.contains(&word)));
+        }
+        "forward" => world.forwarding.extend(strings(change, "/servers")),
+        "file" => {
+            world.client.files.insert(text(change, "/path").to_owned(), text(change, "/content").to_owned());
+        }
+        "grant" => grant(world, change),
         _ => {}
     }
 }
 
+fn strings<'a>(change: &'a Value, pointer: &str) -> impl Iterator<Item = String> + use<'a> {
+    items(change, pointer).iter().filter_map(Value::as_str).map(str::to_owned)
+}
+
+/// Rights of the client's identity: actions in ARM, or in the repositories of a registry.
+fn grant(world: &mut World, change: &Value) {
+    if change.get("role").is_none() {
+        world.granted.extend(strings(change, "/actions"));
+        return;
+    }
+    // The exchange refuses those who have no role.
+    world.faults.exchange = None;
+    for scope in strings(change, "/scopes") {
+        let Some(rights) = world.documents.get(&scope).map(|d| items(d, "/lab/rights").to_vec()) else { continue };
+        let all: Vec<Value> = rights.into_iter().chain(strings(change, "/actions").map(Value::String)).collect();
+        patch(&mut world.documents, &scope, &json!({ "lab": { "rights": all } }));
+    }
+}
+
+/// A rule of a security group stands in its group's own document.
+fn patch_rule(documents: &mut Documents, resource: &str, with: &Value) -> bool {
+    let Some((group, name)) = resource.rsplit_once("/securityRules/") else { return false };
+    let Some(mut document) = documents.get(group).cloned() else { return false };
+    let rules = document.pointer_mut("/properties/securityRules").and_then(Value::as_array_mut);
+    let Some(rule) = rules.and_then(|rules| rules.iter_mut().find(|rule| text(rule, "/name") == name)) else {
+        return false;
+    };
+    merge(rule, with);
+    documents.put(group, document);
+    true
+}
+
 fn patch(documents: &mut Documents, resource: &str, with: &Value) {
+    if patch_rule(documents, resource, with) {
+        return;
+    }
     let mut document = documents.get(resource).cloned().unwrap_or_else(|| json!({}));
     merge(&mut document, with);
     documents.put(resource, document);

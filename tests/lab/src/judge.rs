@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::base;
 use crate::documents::{items, text};
+use crate::heal;
 use crate::outcome::{Outcome, Ran};
 use crate::scenario::{Expect, Scenario};
 use crate::tokens::{SECRET, SIGNATURE};
@@ -44,9 +45,23 @@ pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
                     ));
                 }
             }
+            all.extend(
+                heal::without_data(&serde_json::from_str(&first.stdout).unwrap_or_default())
+                    .into_iter()
+                    .filter(|code| !may_lack_data(code))
+                    .map(|code| format!("no fix of {code} is data, and tests/unproved-fixes.toml does not say why")),
+            );
             all
         }
     }
+}
+
+/// Whether it is written down why the fixes of a code cannot be data.
+fn may_lack_data(code: &str) -> bool {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../unproved-fixes.toml");
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let tables = toml::from_str::<toml::Table>(&text).unwrap_or_default();
+    tables.get("without_data").and_then(|table| table.get(code)).is_some()
 }
 
 fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {

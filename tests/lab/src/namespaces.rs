@@ -42,6 +42,12 @@ pub fn furnish(world: &World) -> Result<(), LabError> {
     let layers = "lowerdir=/etc,upperdir=/run/lab/etc,workdir=/run/lab/work";
     mount(Some("overlay"), "/etc", Some("overlay"), MsFlags::empty(), Some(layers))
         .map_err(LabError::system("overlay over /etc"))?;
+    hide_container_runtimes()?;
+    client_files(world)
+}
+
+/// Writes the client's files: its resolvers, its hosts file, and what the scenario gives it.
+pub fn client_files(world: &World) -> Result<(), LabError> {
     let named = world.client.resolvers.iter().map(|name| match name.as_str() {
         "azure" => crate::addresses::AZURE_DNS.to_string(),
         "corp" | "corp-forwarding" => CORP_DNS.to_string(),
@@ -52,7 +58,6 @@ pub fn furnish(world: &World) -> Result<(), LabError> {
     replace("/etc/resolv.conf", &format!("{}\noptions timeout:2 attempts:2\n", resolv.join("\n")))?;
     replace("/etc/hosts", &format!("127.0.0.1 localhost\n{}\n", world.client.hosts.join("\n")))?;
     replace("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")?;
-    hide_container_runtimes()?;
     for (path, content) in &world.client.files {
         if !["/etc/", "/run/"].iter().any(|own| path.starts_with(own)) {
             return Err(LabError::Scenario(format!("{path} is not below /etc or /run, which are the world's own")));
@@ -165,7 +170,17 @@ pub fn connect(world: &World) -> Result<(), LabError> {
 /// Loads the router's rules anew.
 pub fn set_rules(world: &World) -> Result<(), LabError> {
     let rules = crate::router::ruleset(world);
-    inside("router", || feed("nft", &["-f", "-"], &rules))?
+    inside("router", || feed("nft", &["-f", "-"], &rules))??;
+    // A private endpoint in the client's own subnet is on its link: the router answers for it.
+    let near = crate::router::private_on_link(world);
+    if near.is_empty() {
+        return Ok(());
+    }
+    let routes: Vec<String> = near.iter().map(|ip| format!("route replace {ip}/32 via {AZURE}")).collect();
+    batch("router", &routes.join("\n"))?;
+    let local: Vec<String> = near.iter().map(|ip| format!("route replace local {ip}/32 dev lo")).collect();
+    batch("azure", &local.join("\n"))?;
+    inside("router", || write("/proc/sys/net/ipv4/conf/c0/proxy_arp", "1"))?
 }
 
 /// Runs `ip` with these commands in a namespace.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::addresses::{self, CLIENT, CORP_EGRESS, EGRESS, PROXY};
 use crate::base;
 use crate::names;
+use crate::security_group;
 use crate::world::World;
 
 /// The whole nftables ruleset of a world.
@@ -21,6 +22,9 @@ pub fn ruleset(world: &World) -> String {
         if !address.starts_with("10.") || private.iter().any(|own| own.to_string() == address) {
             let _ = writeln!(rules, "  ip daddr {address} tcp dport 443 accept");
         }
+    }
+    for address in security_group::denied(world) {
+        let _ = writeln!(rules, "  ip saddr {CLIENT} ip daddr {address} tcp dport 443 drop");
     }
     let faults = &world.faults.network;
     if faults.only_by_proxy {
@@ -99,6 +103,14 @@ fn reachable_private(world: &World) -> Vec<Ipv4Addr> {
     all.filter(|p| p.state == "Approved" && names::reaches(&world.documents, from, names::network_of(&p.subnet)))
         .map(|p| p.address)
         .collect()
+}
+
+/// Those of them that are in the client's own subnet.
+pub fn private_on_link(world: &World) -> Vec<Ipv4Addr> {
+    let own = CLIENT.octets();
+    let mut all = reachable_private(world);
+    all.retain(|address| address.octets().get(..3) == own.get(..3));
+    all
 }
 
 /// Registry addresses that the client reaches with its private address, by its subnet's service endpoint.

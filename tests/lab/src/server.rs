@@ -36,7 +36,7 @@ pub async fn start_azure(lab: &Arc<Lab>) -> Result<(), LabError> {
 /// Binds the client's stub resolver, if it has one; call it in the client's namespace.
 pub async fn start_stub(lab: &Arc<Lab>) -> Result<(), LabError> {
     let Some(stub) = lab.world().client.stub.clone() else { return Ok(()) };
-    let view = if stub == "azure" { View::Azure } else { View::Public };
+    let view = if stub == "azure" { View::Azure } else { View::Corporate };
     let (udp, tcp) = bind_dns(addresses::STUB).await?;
     tokio::spawn(dns::serve(Arc::clone(lab), view, udp, tcp));
     Ok(())

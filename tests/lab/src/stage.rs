@@ -123,13 +123,8 @@ fn hold() -> Result<Option<Outcome>, LabError> {
         Some(refused) => refused,
         None => run(&lab, &scenario, &order)?,
     };
-    let mended = order.args.is_none() && order.command.is_none() && mend(&lab, &scenario, &first)?;
-    if mended && let Some(mut before) = squid.take() {
-        // It reads its access lists once.
-        before.kill().and_then(|()| before.wait()).map_err(LabError::io("end squid"))?;
-        squid::start(&lab.world(), &lab.authority)?;
-    }
-    let healed = if mended { Some(run(&lab, &scenario, &order)?) } else { None };
+    let asked_otherwise = order.args.is_some() || order.command.is_some();
+    let healed = if asked_otherwise { None } else { heal(&lab, &scenario, &order, &first, &mut squid)? };
     if order.shell {
         shell(&lab, azure_cli(&scenario, &order)?.as_deref(), &order)?;
     }
@@ -157,20 +152,44 @@ fn start_programs(lab: &Lab) -> Result<Option<Child>, LabError> {
     squid::start(&world, &lab.authority)
 }
 
-/// Mends the world as the scenario says, else as the report itself says; whether it was mended.
-fn mend(lab: &Lab, scenario: &Scenario, first: &Ran) -> Result<bool, LabError> {
+/// Mends the world as the scenario says, else as the report itself says, and runs the program again. A right that is
+/// given may show that another one is missing: as long as the report proposes something new, so is done.
+fn heal(
+    lab: &Lab,
+    scenario: &Scenario,
+    order: &Order,
+    first: &Ran,
+    squid: &mut Option<Child>,
+) -> Result<Option<Ran>, LabError> {
     if let Some(heal) = &scenario.healed_by {
         lab.heal(heal)?;
-    } else {
-        let report = serde_json::from_str(&first.stdout).unwrap_or_default();
-        let changes = heal::changes(&report);
-        if changes.is_empty() || scenario.fix_does_not_heal.is_some() {
-            return Ok(false);
+        return again(lab, scenario, order, squid).map(Some);
+    }
+    let mut done: Vec<Vec<serde_json::Value>> = Vec::new();
+    let mut healed = None;
+    while scenario.fix_does_not_heal.is_none() && done.len() < 4 {
+        let last = healed.as_ref().unwrap_or(first);
+        let changes = heal::changes(&serde_json::from_str(&last.stdout).unwrap_or_default());
+        if changes.is_empty() || done.contains(&changes) {
+            break;
         }
         lab.apply(&changes);
+        done.push(changes);
+        healed = Some(again(lab, scenario, order, squid)?);
     }
+    Ok(healed)
+}
+
+/// Runs the program in the world that was changed.
+fn again(lab: &Lab, scenario: &Scenario, order: &Order, squid: &mut Option<Child>) -> Result<Ran, LabError> {
+    namespaces::client_files(&lab.world())?;
     namespaces::set_rules(&lab.world())?;
-    Ok(true)
+    if let Some(mut before) = squid.take() {
+        // It reads its access lists once.
+        before.kill().and_then(|()| before.wait()).map_err(LabError::io("end squid"))?;
+        *squid = squid::start(&lab.world(), &lab.authority)?;
+    }
+    run(lab, scenario, order)
 }
 
 /// Starts the servers on threads of their namespaces and waits until all sockets are bound.

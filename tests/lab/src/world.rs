@@ -31,6 +31,10 @@ pub struct World {
     pub in_subnet: bool,
     /// Hosts that the filters on the way have been told to let through.
     pub allowed: Vec<String>,
+    /// Resolvers that have been told to ask Azure's for the registries' zone.
+    pub forwarding: Vec<String>,
+    /// ARM actions that the client's identity has been given.
+    pub granted: Vec<String>,
     /// Whether a real registry holds the image.
     pub real_registry: bool,
 }
@@ -83,6 +87,8 @@ impl World {
             resolver: scenario.resolver.clone(),
             in_subnet,
             allowed: Vec::new(),
+            forwarding: Vec::new(),
+            granted: Vec::new(),
             real_registry: scenario.real_registry,
         };
         world.change(&scenario.arm, &scenario.remove)?;
