@@ -14,7 +14,7 @@ echo '| command | CPU time a run |'
 echo '|---|--:|'
 row() {
     local used
-    used=$({ time for ((i = 0; i < runs; i++)); do "$program" "$@" >/dev/null; done; } 2>&1)
+    used=$({ time for ((i = 0; i < runs; i++)); do "$program" "$@" >/dev/null || true; done; } 2>&1)
     awk -v command="acr-doctor $*" -v runs="$runs" \
         '{ printf "| `%s` | %.1f ms |\n", command, ($1 + $2) * 1000 / runs }' <<<"$used"
 }
