@@ -32,6 +32,6 @@ echo '|--:|--:|--:|'
 for replicas in 1 10 50; do
     world "$replicas" >"$worlds/dead.toml"
     target/release/examples/lab "$worlds/dead" -- check -n myreg --timeout 5 -o json >"$worlds/out"
-    endpoints=$(grep -o '"host": "[^"]*azurecr.io"' "$worlds/out" | sort -u | wc -l)
+    endpoints=$(grep -o '"endpoint": "[^"]*azurecr.io"' "$worlds/out" | sort -u | wc -l)
     sed -nE "s/^exit .* after ([0-9.]+) s\\..*/| $replicas | $endpoints | \\1 s |/p" "$worlds/out"
 done
