@@ -128,3 +128,18 @@ fn the_book_is_made_of_the_documentation() {
     assert_eq!(book["book"]["src"].as_str(), Some("docs"));
     assert_eq!(links("[a](b.md)\n```\n[c](d.md)\n```\n[e](f#g)"), ["b.md", "f#g"]);
 }
+
+/// mdBook itself reads every page and leaves none out.
+#[test]
+fn mdbook_makes_a_page_of_each() {
+    let Some(mdbook) = crate::tools::rare_tool("mdbook") else { return };
+    let book = crate::doctor::scratch("book");
+    let mut build = std::process::Command::new(mdbook);
+    let made = build.arg("build").arg("--dest-dir").arg(&book).current_dir(golden::root()).output().unwrap();
+    let words = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success() && !words.contains("WARN") && !words.contains("ERROR"), "{words}");
+    for page in pages() {
+        let name = page.replace("README.md", "index.md").replace(".md", ".html");
+        assert!(book.join(&name).is_file(), "{page} is in no page of the book");
+    }
+}

@@ -1,20 +1,11 @@
 //! Reports for other programs, opened by those: HTML in a browser, JUnit by a validator.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::doctor::{run, scratch};
 use crate::golden;
-
-/// A program of this machine; the build machine must have it, elsewhere the test may do without.
-fn program(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).flat_map(|d| names.iter().map(move |n| d.join(n))).find(|p| p.is_file());
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "none of {names:?} is installed");
-    }
-    found
-}
+use crate::tools::tool;
 
 /// Four registries of the examples, with findings of every kind and foreign text.
 fn report(file: &Path) {
@@ -45,7 +36,7 @@ fn browse(browser: &Path, directory: &Path, what: &str, page: &Path) -> Output {
 
 #[test]
 fn a_browser_shows_the_html_as_it_was_written_and_prints_it() {
-    let Some(browser) = program(&["chromium", "chromium-browser", "google-chrome"]) else { return };
+    let Some(browser) = tool(&["chromium", "chromium-browser", "google-chrome"]) else { return };
     let directory = scratch("html");
     let page = directory.join("report.html");
     report(&page);
@@ -68,7 +59,7 @@ fn a_browser_shows_the_html_as_it_was_written_and_prints_it() {
 
 #[test]
 fn junit_passes_the_strictest_readers_schema() {
-    let Some(validator) = program(&["xmllint"]) else { return };
+    let Some(validator) = tool(&["xmllint"]) else { return };
     let directory = scratch("junit");
     let file = directory.join("report.xml");
     report(&file);

@@ -38,6 +38,7 @@ mod rule_pages;
 mod secrets;
 mod snapshots;
 mod stopped_audits;
+mod tools;
 mod watching;
 mod what_if;
 #[path = "../../examples/fleet/world.rs"]

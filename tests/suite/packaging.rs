@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use crate::doctor::{doctor, finish, run, scratch};
 use crate::golden::{path, root};
+use crate::tools::tool;
 
 /// Every command that `--help` lists.
 fn commands() -> Vec<String> {
@@ -54,9 +55,33 @@ fn completions_know_every_command() {
         let values = !["powershell", "elvish"].contains(&shell);
         assert_eq!(script.contains("azure-firewall"), values, "{shell} and the values of --format");
     }
-    let file = scratch("completions").join("acr-doctor.bash");
-    std::fs::write(&file, run(&["completions", "bash"]).stdout).unwrap();
-    assert!(ran(Command::new("bash").arg("-n").arg(&file)).status.success());
+}
+
+/// Each shell reads its own script, and refuses one that is cut off.
+#[test]
+fn shells_take_their_completions() {
+    let directory = scratch("completions");
+    for shell in ["bash", "zsh", "fish"] {
+        let Some(program) = tool(&[shell]) else { continue };
+        let takes = |script: &str| {
+            let file = directory.join(shell);
+            std::fs::write(&file, script).unwrap();
+            ran(Command::new(&program).arg("-n").arg(&file)).status.success()
+        };
+        let script = run(&["completions", shell]).stdout;
+        assert!(takes(&script), "{shell}");
+        assert!(!takes(&format!("{script}\nif true")), "{shell} takes everything");
+    }
+}
+
+#[test]
+fn a_manual_page_has_no_error_of_roff() {
+    let Some(mandoc) = tool(&["mandoc"]) else { return };
+    let directory = scratch("roff");
+    assert_eq!(run(&["man", "--dir", directory.to_str().unwrap()]).code, 0);
+    let pages = std::fs::read_dir(&directory).unwrap().map(|page| page.unwrap().path());
+    let lint = ran(Command::new(mandoc).args(["-T", "lint", "-W", "error"]).args(pages));
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
 }
 
 /// What the manifests are told: every archive that a release has.
