@@ -3,6 +3,7 @@
 use crate::facts::{Confidence, ConfigFacts, Finding, ProbeFacts};
 
 use super::case::Case;
+use super::sentence::within;
 use super::{Options, Rule};
 
 /// How a hypothesis stands.
@@ -69,7 +70,7 @@ pub fn stands(
             let needs = missing.needs.as_ref().map(|needs| format!("; needs {needs}")).unwrap_or_default();
             (Standing::Open, format!("not known: {}: {}{needs}", missing.fact, missing.why))
         }
-        None => (Standing::RuledOut, format!("not so from here: {}", lower_first(&rule.headline()))),
+        None => (Standing::RuledOut, format!("not so from here: {}", within(&rule.headline()))),
     }
 }
 
@@ -81,18 +82,6 @@ fn possible(finding: &Finding) -> String {
 fn needs_no_configuration(code: &str) -> bool {
     let family = SEEN_BY_THE_CLIENT.iter().any(|family| code.starts_with(family));
     (family && !COMPARED.contains(&code)) || ALSO_SEEN.contains(&code) || code.starts_with("access/")
-}
-
-/// A sentence in the middle of another; names such as ACR keep their capitals.
-fn lower_first(sentence: &str) -> String {
-    let sentence = sentence.trim_end_matches('.');
-    let mut letters = sentence.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => {
-            first.to_lowercase().chain(sentence.chars().skip(1)).collect()
-        }
-        _ => sentence.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -108,12 +97,5 @@ mod tests {
         for family in SEEN_BY_THE_CLIENT {
             assert!(rules::all().any(|rule| rule.code.starts_with(family)), "{family}");
         }
-    }
-
-    #[test]
-    fn a_sentence_is_put_into_another() {
-        assert_eq!(lower_first("The name is wrong."), "the name is wrong");
-        assert_eq!(lower_first("ACR Tasks cannot."), "ACR Tasks cannot");
-        assert_eq!(lower_first(""), "");
     }
 }

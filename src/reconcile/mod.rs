@@ -17,6 +17,7 @@ pub mod root_cause;
 pub mod rule;
 pub mod rules;
 pub mod security_rules;
+mod sentence;
 pub mod symptom;
 pub mod unknowns;
 pub mod verdict;

@@ -4,6 +4,7 @@ use crate::facts::report::{Observed, PathReport};
 use crate::facts::{EndpointRole, Evidence, Finding, Severity, Stage, Verdict};
 
 use super::case::Case;
+use super::sentence::within;
 
 /// Codes that say, from the configuration alone, that nobody gets in, or that a cluster's nodes do not.
 const SEALED: &[&str] = &[
@@ -73,9 +74,9 @@ fn sentence(case: &Case<'_>, verdict: Verdict, findings: &[Finding]) -> String {
     let from_here = if case.probe.is_some() { " from here" } else { "" };
     let because = match roots.as_slice() {
         [] => String::new(),
-        [one] => format!(": {}", lower_first(&one.title)),
+        [one] => format!(": {}", within(&one.title)),
         [first, rest @ ..] => {
-            format!(": {}, and {} more independent cause{}", lower_first(&first.title), rest.len(), plural(rest.len()))
+            format!(": {}, and {} more independent cause{}", within(&first.title), rest.len(), plural(rest.len()))
         }
     };
     match verdict {
@@ -93,15 +94,4 @@ fn sentence(case: &Case<'_>, verdict: Verdict, findings: &[Finding]) -> String {
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-/// A title in the middle of a sentence: its first letter small, unless it begins a name or an acronym.
-fn lower_first(title: &str) -> String {
-    let mut letters = title.chars();
-    match (letters.next(), letters.next()) {
-        (Some(first), Some(second)) if first.is_ascii_uppercase() && (second.is_ascii_lowercase() || second == ' ') => {
-            format!("{}{second}{}", first.to_ascii_lowercase(), letters.as_str())
-        }
-        _ => title.to_owned(),
-    }
 }
