@@ -9,7 +9,7 @@ use crate::facts::tls::{TlsObservation, TlsOutcome};
 use super::case::Case;
 
 /// Smaller differences are latency and rounding (`Date` has whole seconds), and upset no certificate.
-const TOLERANCE_SECONDS: i64 = 300;
+const TOLERANCE_SECONDS: u64 = 300;
 
 /// A judgement about the client's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn offset(case: &Case<'_>) -> Option<i64> {
         // No `Date` follows a failed handshake: a zero beside one says nothing.
         let by_tls = e.tls.as_ref().and_then(|t| {
             let held = t.outcome == TlsOutcome::Established;
-            t.clock_offset_seconds.filter(|s| held || s.abs() > TOLERANCE_SECONDS)
+            t.clock_offset_seconds.filter(|s| held || s.unsigned_abs() > TOLERANCE_SECONDS)
         });
         let date = e.http.as_ref().and_then(|h| match &h.outcome {
             HttpOutcome::Answered(answer) => answer.date,
@@ -44,7 +44,7 @@ pub fn offset(case: &Case<'_>) -> Option<i64> {
 /// Judges the clock in the light of a certificate that is out of time by it.
 pub fn judge(case: &Case<'_>, tls: &TlsObservation) -> Clock {
     if let Some(seconds) = offset(case) {
-        return if seconds.abs() > TOLERANCE_SECONDS && would_be_valid(case, tls, seconds) {
+        return if seconds.unsigned_abs() > TOLERANCE_SECONDS && would_be_valid(case, tls, seconds) {
             Clock::Wrong
         } else {
             Clock::Right

@@ -50,10 +50,14 @@ fn close(out: &mut String, depth: usize, bracket: char) {
     out.push(bracket);
 }
 
-/// A JSON string; what a terminal would obey is escaped beyond what RFC 8259 demands.
 fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    for c in Value::from(text).to_string().chars() {
+    escaped(&Value::from(text).to_string())
+}
+
+/// JSON in which what a terminal would obey is escaped beyond what RFC 8259 demands: it stands in strings only.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
         if c.is_control() || super::terminal::is_deceptive(c) {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
@@ -75,7 +79,7 @@ pub fn json_lines(value: &Value) -> String {
     };
     let mut out = String::new();
     for element in elements {
-        super::terminal::line(&mut out, &element.to_string());
+        super::terminal::line(&mut out, &escaped(&element.to_string()));
     }
     out
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails, and says where")]
 
 mod access_model;
+mod any_facts;
+mod any_words;
 mod architecture;
 mod audit_cli;
 mod audit_docs;

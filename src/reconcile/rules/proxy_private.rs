@@ -1,7 +1,9 @@
 //! Proxies that stand between a client and its private endpoint, and NO_PROXY.
 
-use crate::facts::Change;
-use crate::facts::{EndpointObservation, Fix, Fqdn, Severity};
+use std::net::IpAddr;
+
+use crate::facts::registry::ConnectionStatus;
+use crate::facts::{Change, EndpointObservation, Fix, Fqdn, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -64,10 +66,10 @@ declare_finding! {
     private_endpoint_through_proxy;
 }
 
-/// Whether the name resolves to a private address on this host, the proxy left aside.
-fn private_here(endpoint: &EndpointObservation) -> bool {
+/// The private addresses that the name resolves to on this host, the proxy left aside.
+fn private_here(endpoint: &EndpointObservation) -> impl Iterator<Item = IpAddr> + '_ {
     let direct = endpoint.without_proxy.as_ref().map(|d| &d.dns).or(endpoint.dns.as_ref());
-    direct.is_some_and(|dns| dns.answer.ips().any(is_private))
+    direct.into_iter().flat_map(|dns| dns.answer.ips()).filter(|ip| is_private(*ip))
 }
 
 fn private_endpoint_through_proxy(case: &Case<'_>) -> Vec<Draft> {
@@ -81,7 +83,8 @@ fn private_endpoint_through_proxy(case: &Case<'_>) -> Vec<Draft> {
         .collect();
     let failed = |e: &&EndpointObservation| !matches!(Symptom::of(e), Symptom::Reached(_) | Symptom::Untested);
     let broken = proxied.iter().any(failed);
-    let near = !case.usable().is_empty() || proxied.iter().any(|e| private_here(e));
+    let here: Vec<IpAddr> = proxied.iter().flat_map(|e| private_here(e)).collect();
+    let near = !case.usable().is_empty() || !here.is_empty();
     // Without a known place, disabled public access alone says that the private endpoint is meant.
     let meant = case.place.network.is_none() && broken && case.public_access_disabled();
     let Some(first) = proxied.first().filter(|_| near || meant) else {
@@ -89,9 +92,9 @@ fn private_endpoint_through_proxy(case: &Case<'_>) -> Vec<Draft> {
     };
     let hosts: Vec<&Fqdn> = proxied.iter().map(|e| &e.host).collect();
     let name = connection.private_endpoint_id.as_ref().unwrap_or(&connection.id).name();
-    let proxy = first.proxy.as_ref().map_or("a proxy", |p| p.url.as_str());
+    let proxy = first.proxy.as_ref().map_or_else(|| "a proxy".to_owned(), |p| format!("the proxy {}", p.url));
     let draft = Draft::new(
-        format!("Traffic for the private endpoint of {} goes through the proxy {proxy}", list_of(&hosts)),
+        format!("Traffic for the private endpoint of {} goes through {proxy}", list_of(&hosts)),
         format!("The private endpoint '{name}' is within reach, and no NO_PROXY entry covers these names: the proxy resolves them itself, to the public address."),
     )
     .about(hosts.iter().copied())
@@ -105,7 +108,10 @@ fn private_endpoint_through_proxy(case: &Case<'_>) -> Vec<Draft> {
         place_evidence(case),
     ])
     .mend(no_proxy(case, &hosts));
-    let draft = if near { draft } else { draft.likely() };
+    // A private address of nobody in particular may be another thing than the private endpoint.
+    let approved = |ip: &IpAddr| case.owner_of(*ip).is_some_and(|(c, _)| c.status == ConnectionStatus::Approved);
+    let sure = !case.usable().is_empty() || here.iter().any(approved);
+    let draft = if sure { draft } else { draft.likely() };
     // A proxy that carries nothing at all is a fault of its own, which NO_PROXY would only hide.
     vec![if broken && !is_down(case) { draft } else { draft.severity(Severity::Warning).bystander() }]
 }

@@ -36,9 +36,7 @@ pub fn sarif(report: &Report, headline: &dyn Fn(&str) -> Option<String>) -> Stri
             "results": results,
         }],
     });
-    let mut text = serde_json::to_string_pretty(&log).unwrap_or_default();
-    text.push('\n');
-    text
+    crate::report::json(&log, &crate::report::Style::PLAIN)
 }
 
 /// SARIF wants times in UTC, with a Z.
