@@ -118,8 +118,8 @@ declare_finding! {
 }
 
 fn regional_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
-    let off = case.registry.is_some_and(|r| r.regional_endpoints.known() == Some(&Switch::Disabled));
-    if off || !login_answers(case) {
+    let switch = case.registry.and_then(|r| r.regional_endpoints.known());
+    if switch == Some(&Switch::Disabled) || !login_answers(case) {
         return Vec::new();
     }
     let private = case.login().is_some_and(resolves_privately);
@@ -139,19 +139,19 @@ fn regional_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
     let hosts: Vec<&Fqdn> = blocked.iter().map(|e| &e.host).collect();
     let unresolved = blocked.iter().any(|e| matches!(Symptom::of(e), Symptom::Dns(_) | Symptom::Denied(..)));
     let fixes = if unresolved && private { records(case, &hosts) } else { allow_egress(case, hosts.iter().copied()) };
-    vec![
-        Draft::new(
-            format!("The regional endpoint {} fails, and the login server works", list_of(&hosts)),
-            "Clients that use the region's own name cannot log in; those that use the global name can.",
-        )
-        .about(hosts.iter().copied())
-        .seen(blocked.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]))
-        .seen(case.registry.map(|r| {
-            let state = r.regional_endpoints.known().map_or("not known", Switch::as_str);
-            evidence::registry(r, "/properties/regionalEndpoints", state)
-        }))
-        .mend(fixes),
-    ]
+    let draft = Draft::new(
+        format!("The regional endpoint {} fails, and the login server works", list_of(&hosts)),
+        "Clients that use the region's own name cannot log in; those that use the global name can.",
+    )
+    .about(hosts.iter().copied())
+    .seen(blocked.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]))
+    .seen(case.registry.map(|r| {
+        let state = switch.map_or("not known", Switch::as_str);
+        evidence::registry(r, "/properties/regionalEndpoints", state)
+    }))
+    .mend(fixes);
+    // Where they may be off, it may be that nothing should answer there.
+    vec![if switch == Some(&Switch::Enabled) { draft } else { draft.likely() }]
 }
 
 /// The records that the private zone lacks.
