@@ -12,7 +12,6 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::config::{self, ClientHints, HttpSettings, ReadRequest, Session, Target};
 use crate::facts::endpoints::endpoints;
-use crate::facts::vantage::AzureVm;
 use crate::facts::{Cloud, ConfigFacts, ProbeFacts, RegistryConfig, Report, Secret};
 use crate::probe::{self, EntraTokens, PlannedEndpoint, ProbeRequest, Recorder};
 use crate::reconcile::{Options, reconcile};
@@ -94,13 +93,12 @@ async fn both_halves(arguments: Asked<'_>, output: &Output) -> Result<Diagnosis,
     let session = session(arguments, &aim.cloud)?;
     let mut request = probe_request(&aim, arguments.vantage)?;
     request.token_scope = arguments.token_scope;
-    // Asked before both halves: ARM then knows which machine's subnet to read. Nothing is asked off Azure.
-    let azure_vm = probe::imds::azure_vm(request.imds).await;
-    let vm = azure_vm.known().cloned().flatten();
-    request.azure_vm = Some(azure_vm);
+    // Both halves want to know it: ARM's then reads that machine's subnet. Nothing is asked off Azure.
+    let machine = probe::imds::ask(request.imds);
+    request.azure_vm = Some(machine.clone());
     let recorder = Recorder::new(&request);
     let (told, named) = mpsc::unbounded_channel();
-    let reading = read(arguments, &aim, session.clone(), vm, told).shared();
+    let reading = read(arguments, &aim, session.clone(), machine, told).shared();
     let tokens = session.map(SessionTokens);
     let tokens = tokens.as_ref().map(|tokens| tokens as &dyn EntraTokens);
     let live = Live::start(output);
@@ -138,7 +136,7 @@ fn read<'a>(
     arguments: Asked<'a>,
     aim: &'a Aim,
     session: Option<Session>,
-    vm: Option<AzureVm>,
+    machine: probe::imds::Asked,
     told: UnboundedSender<PlannedEndpoint>,
 ) -> BoxFuture<'a, ConfigFacts> {
     let Some(session) = session else {
@@ -156,7 +154,7 @@ fn read<'a>(
             more_subnets: Vec::new(),
             vnet: vantage.vnet.clone(),
             addresses: probe::host::own_addresses(),
-            azure_vm: vm,
+            azure_vm: Some(async move { machine.await.known().cloned().flatten() }.boxed().shared()),
         },
         deadline: vantage.timeout,
         max_in_flight: MAX_IN_FLIGHT,

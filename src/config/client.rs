@@ -33,8 +33,11 @@ impl Reader<'_> {
     /// Finds and reads the client's subnet and network.
     pub(super) async fn client(&self) -> ClientNetwork {
         let hints = &self.request.client;
-        let machine = hints.azure_vm.as_ref().filter(|_| hints.subnet.is_none());
-        let attachment = match machine {
+        let machine = match &hints.azure_vm {
+            Some(asked) if hints.subnet.is_none() => asked.clone().await,
+            _ => None,
+        };
+        let attachment = match &machine {
             Some(machine) => Some((machine, self.attachment(machine).await)),
             None => None,
         };

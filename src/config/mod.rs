@@ -32,6 +32,7 @@ mod zones;
 
 use std::time::Duration;
 
+use futures::future::{BoxFuture, Shared};
 use ipnet::IpNet;
 
 use crate::facts::config::{CredentialAttempt, LookupOutcome, RegistryLookup, SignIn};
@@ -83,8 +84,8 @@ pub struct ClientHints {
     pub vnet: Option<ResourceId>,
     /// The client's own addresses, to find its subnet in its virtual network.
     pub addresses: Vec<IpNet>,
-    /// What the metadata service says of the machine.
-    pub azure_vm: Option<AzureVm>,
+    /// What the metadata service says of the machine, once it has been asked; nothing else waits for it.
+    pub azure_vm: Option<Shared<BoxFuture<'static, Option<AzureVm>>>>,
 }
 
 impl ClientHints {

@@ -162,15 +162,16 @@ pub enum TcpOutcome {
     Connected,
     /// No answer within the time: dropped, or a dead address.
     TimedOut,
-    /// RST in answer to SYN.
+    /// RST or ICMP port unreachable in answer to SYN.
     Refused,
     /// Reset after the connection stood.
     Reset,
-    /// ICMP host unreachable, or no ARP answer.
+    /// ICMP host unreachable or (IPv4) administratively prohibited, or no ARP answer.
     HostUnreachable,
     /// ICMP network unreachable, or no route here.
     NetworkUnreachable,
-    /// ICMP administratively prohibited, or a local firewall (EACCES, EPERM).
+    /// Forbidden on this host (EACCES, EPERM: a policy, a route of the type `prohibit`), or ICMPv6 administratively
+    /// prohibited.
     Prohibited,
     /// Anything else, in the system's words.
     Other(String),
@@ -213,6 +214,9 @@ pub enum ProxyOutcome {
         /// `Server` or `Via`, where given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server: Option<String>,
+        /// Why, where the proxy has a word for it: `X-Squid-Error`, or `error` of `Proxy-Status` (RFC 9209).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
         /// The schemes of Proxy-Authenticate, e.g. `Basic`, `Negotiate`.
         #[serde(default)]
         schemes: Vec<String>,

@@ -116,15 +116,16 @@ fn small_segments(to: SocketAddr) -> std::io::Result<TcpSocket> {
     Ok(TcpSocket::from_std_stream(socket.into()))
 }
 
-/// What a failed connect means (connect(2); ICMP codes as Linux maps them).
+/// What a failed connect means (connect(2); ICMP codes as Linux maps them: a firewall's "administratively prohibited" is
+/// a host unreachable over IPv4, and a refusal like a policy's own over IPv6).
 pub fn outcome_of(error: &Error) -> TcpOutcome {
     match error.kind() {
         ErrorKind::ConnectionRefused => TcpOutcome::Refused,
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => TcpOutcome::Reset,
         ErrorKind::HostUnreachable => TcpOutcome::HostUnreachable,
-        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown | ErrorKind::AddrNotAvailable => {
-            TcpOutcome::NetworkUnreachable
-        }
+        ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => TcpOutcome::NetworkUnreachable,
+        // What Linux says of a route of the type `blackhole` (ip-route(8)).
+        ErrorKind::InvalidInput if cfg!(target_os = "linux") => TcpOutcome::NetworkUnreachable,
         ErrorKind::PermissionDenied => TcpOutcome::Prohibited,
         ErrorKind::TimedOut => TcpOutcome::TimedOut,
         other => TcpOutcome::Other(other.to_string()),
@@ -136,6 +137,18 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    /// By number, as the system gives them (errno(3)).
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_systems_errors_are_told_apart() {
+        let of = |number| outcome_of(&Error::from_raw_os_error(number));
+        assert_eq!((of(1), of(13)), (TcpOutcome::Prohibited, TcpOutcome::Prohibited), "EPERM, EACCES");
+        assert_eq!((of(101), of(100)), (TcpOutcome::NetworkUnreachable, TcpOutcome::NetworkUnreachable));
+        assert_eq!((of(113), of(22)), (TcpOutcome::HostUnreachable, TcpOutcome::NetworkUnreachable));
+        assert_eq!((of(111), of(104), of(110)), (TcpOutcome::Refused, TcpOutcome::Reset, TcpOutcome::TimedOut));
+        assert_eq!(of(99), TcpOutcome::Other("address not available".to_owned()), "EADDRNOTAVAIL");
+    }
 
     #[tokio::test]
     async fn an_open_port_is_told_from_a_closed_one() {

@@ -40,7 +40,7 @@ pub fn vantage(request: &ProbeRequest, system: &System, proxy: ProxySettings) ->
             || Known::Unknown(Unknown::needing("no refusal of the registry has named it", "--egress-ip")),
             Known::Known,
         ),
-        azure_vm: request.azure_vm.clone().unwrap_or_default(),
+        azure_vm: Known::unknown("the metadata service has not answered yet"),
     }
 }
 

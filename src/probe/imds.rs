@@ -5,6 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use serde_json::Value;
 use tokio::time::Instant as Deadline;
 
@@ -14,26 +16,35 @@ use super::host;
 use crate::facts::vantage::{AzureVm, HostKind};
 use crate::facts::{Known, Unknown};
 
-/// Link-local: it answers within milliseconds or not at all.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// The machine's own host: it accepts a connection within a millisecond or not at all.
+const TO_CONNECT: Duration = Duration::from_millis(400);
+/// What it may take to answer then.
+const TO_ANSWER: Duration = Duration::from_millis(1500);
 const SERVICE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
 const INSTANCE: &str = "/metadata/instance?api-version=2021-02-01";
 
-/// What the metadata service says of this machine, if it may be asked. `Known(None)`: the machine is not in Azure.
-pub async fn azure_vm(asked_for: bool) -> Known<Option<AzureVm>> {
-    if asked_for || host::host_kind() == HostKind::AzureVm {
-        return ask().await;
-    }
-    Known::Unknown(Unknown::needing("this machine does not say that it is an Azure VM", "--imds"))
+/// What it says, asked once for all who want to know. `Known(None)`: the machine is not in Azure.
+pub type Asked = Shared<BoxFuture<'static, Known<Option<AzureVm>>>>;
+
+/// Asks about this machine, if that may be; the question is sent when the answer is first waited for.
+pub fn ask(asked_for: bool) -> Asked {
+    let asking = async move {
+        if asked_for || host::host_kind() == HostKind::AzureVm {
+            return instance().await;
+        }
+        Known::Unknown(Unknown::needing("this machine does not say that it is an Azure VM", "--imds"))
+    };
+    asking.boxed().shared()
 }
 
-async fn ask() -> Known<Option<AzureVm>> {
-    let deadline = Deadline::now() + PATIENCE;
+async fn instance() -> Known<Option<AzureVm>> {
     let unanswered = || Known::unknown("the metadata service at 169.254.169.254 does not answer");
-    let (Some(stream), Ok(name)) = (connect(SERVICE, deadline).await.1, "metadata".parse()) else {
+    let connected = connect(SERVICE, Deadline::now() + TO_CONNECT).await.1;
+    let (Some(stream), Ok(name)) = (connected, "metadata".parse()) else {
         return unanswered();
     };
     let Some(mut connection) = Connection::open(stream, &name).await else { return unanswered() };
+    let deadline = Deadline::now() + TO_ANSWER;
     let (_, raw) = connection.send(Ask::get(INSTANCE).header("metadata", "true"), deadline).await;
     let document = raw.filter(|r| r.status.is_success()).and_then(|r| serde_json::from_slice::<Value>(&r.body).ok());
     match document.as_ref().and_then(read) {

@@ -90,10 +90,9 @@ pub async fn run_recorded(
     let trust = Trust::read(request.ca_file.as_deref());
     recorder.change(|facts| facts.vantage = host::vantage(request, &system, proxy.settings()));
     let place = async {
-        if request.azure_vm.is_none() {
-            let vm = imds::azure_vm(request.imds).await;
-            recorder.change(|facts| facts.vantage.azure_vm = vm);
-        }
+        let asked = request.azure_vm.clone().unwrap_or_else(|| imds::ask(request.imds));
+        let vm = asked.await;
+        recorder.change(|facts| facts.vantage.azure_vm = vm);
     };
     let climber = Climber {
         system: &system,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use url::Url;
 
+use super::imds;
 use crate::facts::image::ImageReference;
 use crate::facts::report::StageStatus;
-use crate::facts::vantage::AzureVm;
-use crate::facts::{Cloud, EndpointRole, Fqdn, Known, LoginServer, Region, ResourceId, Secret, Stage};
+use crate::facts::{Cloud, EndpointRole, Fqdn, LoginServer, Region, ResourceId, Secret, Stage};
 
 /// One probe of one registry.
 #[derive(Debug, Clone)]
@@ -41,8 +41,8 @@ pub struct ProbeRequest {
     pub egress_ip: Option<IpAddr>,
     /// `--imds`: ask the metadata service even where nothing says that this is an Azure VM.
     pub imds: bool,
-    /// What the metadata service said, where the caller has asked already.
-    pub azure_vm: Option<Known<Option<AzureVm>>>,
+    /// What the metadata service says, where the caller asks it for others too.
+    pub azure_vm: Option<imds::Asked>,
     /// `--runtime-root`: the root whose container runtime files are read.
     pub runtime_root: Option<PathBuf>,
     /// Whether the authority and ARM are tried too, up to TLS.

@@ -215,6 +215,13 @@ async fn read_head(wire: &mut Wire) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// `error` of the last proxy in a Proxy-Status header (RFC 9209, section 2.1.1): the one that is nearest to the client.
+fn status_error(header: &str) -> Option<String> {
+    let mut parameters = header.rsplit(',').find(|member| member.contains("error="))?.split(';');
+    let error = parameters.find_map(|parameter| parameter.trim().strip_prefix("error="))?;
+    Some(error.trim_matches('"').to_owned()).filter(|error| !error.is_empty())
+}
+
 async fn outcome_of(wire: &mut Wire, head: &[u8], deadline: Deadline) -> ProxyOutcome {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.lines();
@@ -245,7 +252,21 @@ async fn outcome_of(wire: &mut Wire, head: &[u8], deadline: Deadline) -> ProxyOu
         status,
         reason: excerpt::line(words.next().unwrap_or_default()),
         server: header("server").or_else(|| header("via")),
+        error: header("x-squid-error").or_else(|| header("proxy-status").and_then(|status| status_error(&status))),
         schemes,
         excerpt: body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_of_proxy_status_is_read() {
+        let of = |header| status_error(header);
+        assert_eq!(of("edge.example; error=dns_error; rcode=NXDOMAIN").as_deref(), Some("dns_error"));
+        assert_eq!(of("far; error=connection_timeout, near; error=\"dns_timeout\"").as_deref(), Some("dns_timeout"));
+        assert_eq!((of("near; received-status=502"), of("near; error=")), (None, None));
     }
 }

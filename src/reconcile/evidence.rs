@@ -101,7 +101,7 @@ pub fn tcp_outcome(outcome: &TcpOutcome) -> String {
         TcpOutcome::Reset => "reset".to_owned(),
         TcpOutcome::HostUnreachable => "host unreachable".to_owned(),
         TcpOutcome::NetworkUnreachable => "network unreachable".to_owned(),
-        TcpOutcome::Prohibited => "administratively prohibited".to_owned(),
+        TcpOutcome::Prohibited => "prohibited".to_owned(),
         TcpOutcome::Other(what) => what.clone(),
     }
 }
@@ -142,8 +142,9 @@ pub fn proxy(endpoint: &EndpointObservation) -> Evidence {
 pub fn proxy_outcome(outcome: &ProxyOutcome) -> String {
     match outcome {
         ProxyOutcome::Tunnel => "tunnel established".to_owned(),
-        ProxyOutcome::Answered { status, reason, .. } => {
-            format!("CONNECT answered {status} {reason}").trim().to_owned()
+        ProxyOutcome::Answered { status, reason, error, .. } => {
+            let error = error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+            format!("CONNECT answered {}{error}", format!("{status} {reason}").trim())
         }
         ProxyOutcome::NameNotResolved => "the proxy's name does not resolve".to_owned(),
         ProxyOutcome::NotConnected => "the proxy does not accept connections".to_owned(),

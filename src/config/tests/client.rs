@@ -1,5 +1,8 @@
 //! The client's own subnet: what guards it, and by which address its traffic leaves.
 
+use std::sync::Arc;
+
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 use super::*;
@@ -80,14 +83,14 @@ async fn a_machines_subnet_is_found_by_its_interface() {
             _ => guarded(asked),
         },
         |r| {
-            r.client.azure_vm = Some(AzureVm {
+            r.client.azure_vm = Some(told(AzureVm {
                 id: machine.parse().unwrap(),
                 subscription: SUB.to_owned(),
                 location: "westeurope".to_owned(),
                 environment: None,
                 private_addresses: vec!["10.0.9.4".parse().unwrap()],
                 public_addresses: Vec::new(),
-            });
+            }));
         },
     )
     .await;
@@ -97,4 +100,25 @@ async fn a_machines_subnet_is_found_by_its_interface() {
     let group = interface.network_security_group.known().unwrap().as_ref().unwrap();
     assert_eq!(group.rules[0].name, "deny");
     assert!(facts.service_tags.is_known(), "the interface's group may use them");
+}
+
+/// Where packets to it are dropped, the metadata service says so late: nothing of the registry waits for that.
+#[tokio::test]
+async fn the_registry_is_read_while_the_metadata_service_is_silent() {
+    let read_whole = Arc::new(tokio::sync::Notify::new());
+    let (told, waiting) = (Arc::clone(&read_whole), read_whole);
+    let (facts, _) = read_in(
+        move |asked| {
+            if asked.path().ends_with("/virtualNetworkLinks") {
+                told.notify_one();
+            }
+            world(asked)
+        },
+        |r| {
+            r.client.azure_vm = Some(async move { waiting.notified().await }.map(|()| None).boxed().shared());
+        },
+    )
+    .await;
+    assert!(facts.registries[0].private_endpoint_connections.is_known());
+    assert!(!facts.client_subnet.is_known());
 }

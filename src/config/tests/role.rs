@@ -72,7 +72,7 @@ async fn asked_for() -> BTreeSet<String> {
     for (name, id) in [("myreg", "virtualMachines/vm"), ("myreg", scale_set), ("another", "virtualMachines/vm")] {
         let (_, asked) = read_in(rich, |r| {
             r.target = Target::Registry(name.parse().unwrap());
-            r.client.azure_vm = Some(vm(&machine(id)));
+            r.client.azure_vm = Some(told(vm(&machine(id))));
         })
         .await;
         paths.extend(asked.iter().map(|a| a.path().to_owned()));

@@ -42,8 +42,9 @@ pub(super) async fn query(
     let Ok(packet) = message.to_vec() else {
         return (failed(DnsOutcome::Other("the name cannot be asked for".to_owned())), false);
     };
+    let by_tcp = async || timeout_at(deadline, over_tcp(server, &packet)).await;
     if options.use_vc {
-        return match timeout_at(deadline, over_tcp(server, &packet)).await {
+        return match by_tcp().await {
             Err(_) => (failed(DnsOutcome::TimedOut), true),
             Ok(Err(error)) => (failed(DnsOutcome::Unreachable(error.kind().to_string())), true),
             Ok(Ok(answer)) => (read(name, kind, &answer), true),
@@ -52,12 +53,19 @@ pub(super) async fn query(
     match timeout_at(deadline, over_udp(server, &packet, &message)).await {
         Err(_) => (failed(DnsOutcome::TimedOut), false),
         Ok(Err(error)) => (failed(DnsOutcome::Unreachable(error.kind().to_string())), false),
-        Ok(Ok(answer)) if answer.metadata.truncation => match timeout_at(deadline, over_tcp(server, &packet)).await {
+        // What a cut answer still holds is no answer: resolvers throw it away.
+        Ok(Ok(answer)) if answer.metadata.truncation => match by_tcp().await {
             Ok(Ok(answer)) => (read(name, kind, &answer), true),
-            Ok(Err(_)) | Err(_) => (read(name, kind, &answer), false),
+            Ok(Err(error)) => (failed(cut_short(&error.kind().to_string())), true),
+            Err(_) => (failed(cut_short("no answer in time")), true),
         },
         Ok(Ok(answer)) => (read(name, kind, &answer), false),
     }
+}
+
+/// An answer that is too long for UDP, of a server that gives none over TCP.
+fn cut_short(why: &str) -> DnsOutcome {
+    DnsOutcome::Unreachable(format!("its answer is too long for UDP, and over TCP port 53: {why}"))
 }
 
 fn edns() -> Edns {
@@ -130,7 +138,15 @@ fn read(name: &Fqdn, kind: RecordType, message: &Message) -> DnsAnswer {
             }
         }
         let Some((to, ttl)) = next else { break };
+        let is_circle = to == *name || chain.iter().any(|alias: &Alias| alias.to == to);
         chain.push(Alias { from: at, to: to.clone(), ttl });
+        if is_circle {
+            return DnsAnswer {
+                outcome: DnsOutcome::Other("the aliases lead in a circle".to_owned()),
+                chain,
+                addresses,
+            };
+        }
         at = to;
     }
     DnsAnswer { outcome: outcome(message.metadata.response_code, !addresses.is_empty()), chain, addresses }

@@ -28,6 +28,7 @@ mod private_link_state;
 mod proxy;
 mod proxy_daemon;
 mod proxy_private;
+mod proxy_upstream;
 mod service;
 mod service_reach;
 pub(super) use service_reach::{Passage, passage};
@@ -56,6 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         network_path::RULES,
         network_rules::RULES,
         proxy::RULES,
+        proxy_upstream::RULES,
         proxy_private::RULES,
         proxy_daemon::RULES,
         tls::RULES,

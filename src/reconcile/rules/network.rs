@@ -90,7 +90,7 @@ fn blocked_silently(case: &Case<'_>) -> Vec<Draft> {
     let draft = Draft::new(
         format!("A firewall drops the traffic to {}", list_of(&hosts)),
         if something_answers {
-            "The name resolves, packets to port 443 get no answer, and other endpoints answer: these addresses are filtered between here and Azure."
+            "The name resolves, packets to port 443 get no answer, and other endpoints answer: these addresses are filtered on this host or between it and Azure."
         } else {
             "The name resolves, and packets to port 443 get no answer. No other endpoint answers either: nothing gets out from here."
         },
@@ -121,7 +121,7 @@ declare_finding! {
     /// - docker: `dial tcp 20.62.128.0:443: connect: connection refused`
     ///
     /// ## What decides it
-    /// RST on connect at the login server's address. (A data endpoint that refuses alone is
+    /// RST or ICMP port unreachable on connect at the login server's address. (A data endpoint that refuses alone is
     /// `network/data-endpoint-blocked`.)
     ///
     /// ## Fix
@@ -148,7 +148,7 @@ fn refused(case: &Case<'_>) -> Vec<Draft> {
     vec![
         Draft::new(
             format!("The connection to {} is refused", list_of(&hosts)),
-            "Something answers with RST. Registries listen on port 443, so a firewall rejects the connection, or the address is not the registry's.",
+            "Something answers with RST or ICMP 'port unreachable'. Registries listen on port 443, so a firewall (on this host or on the way) rejects the connection, or the address is not the registry's.",
         )
         .about(refused.iter().chain(&controls).map(|e| &e.host))
         .seen(refused.iter().flat_map(|e| [evidence::dns(e), evidence::tcp(e)]))

@@ -27,8 +27,8 @@ declare_finding! {
     /// - docker: `dial tcp 20.62.128.0:443: connect: network is unreachable`
     ///
     /// ## What decides it
-    /// Connecting to every public address fails at once: no route here, an ICMP unreachable or prohibited, or a local
-    /// firewall's refusal.
+    /// Connecting to every public address fails at once, otherwise than by RST: no route here, an ICMP unreachable or
+    /// prohibited, a policy of this host that forbids it, or no free port.
     ///
     /// ## Fix
     /// A default route, or the rule of the firewall that answers.
@@ -61,35 +61,9 @@ fn unreachable(case: &Case<'_>) -> Vec<Draft> {
     let controls: Vec<_> = case.controls().filter(|e| says_no_way(e)).collect();
     let hosts: Vec<&Fqdn> = lost.iter().map(|e| &e.host).collect();
     let gateway = case.probe.and_then(|p| p.vantage.default_gateway.known());
-    let no_route = gateway == Some(&None);
-    let prohibited = matches!(Symptom::of(first), Symptom::Tcp(TcpOutcome::Prohibited));
-    let (detail, fixes) = if prohibited {
-        (
-            "A firewall on this host or on the way forbids the connection, and says so.".to_owned(),
-            allow_egress(case, hosts.iter().copied()),
-        )
-    } else if no_route {
-        (
-            "This host has no default route, so no public address can be reached.".to_owned(),
-            vec![Fix::command("See the routes of this host, and add the default one", "ip route show")],
-        )
-    } else {
-        let by = gateway.and_then(Option::as_ref).map(|g| format!(" (the gateway is {g})")).unwrap_or_default();
-        (
-            format!("The network says that there is no way to the address{by}."),
-            vec![Fix::command(
-                "See which route is taken, and correct it there or at the gateway",
-                command::line([
-                    "ip",
-                    "route",
-                    "get",
-                    &first.tcp.first().map_or(String::new(), |t| t.address.to_string()),
-                ]),
-            )],
-        )
-    };
+    let (detail, fixes) = no_way(case, first, &hosts);
     vec![
-        Draft::new(format!("There is no route to {}", list_of(&hosts)), detail)
+        Draft::new(format!("There is no way to {}", list_of(&hosts)), detail)
             .about(lost.iter().chain(&controls).map(|e| &e.host))
             .seen(lost.iter().map(|e| evidence::tcp(e)))
             .seen(gateway.map(|g| {
@@ -97,6 +71,43 @@ fn unreachable(case: &Case<'_>) -> Vec<Draft> {
             }))
             .mend(fixes),
     ]
+}
+
+/// Who says that there is no way, and what to do there.
+fn no_way(case: &Case<'_>, endpoint: &EndpointObservation, hosts: &[&Fqdn]) -> (String, Vec<Fix>) {
+    let gateway = case.probe.and_then(|p| p.vantage.default_gateway.known());
+    let allow = || allow_egress(case, hosts.iter().copied());
+    let Symptom::Tcp(outcome) = Symptom::of(endpoint) else { return (String::new(), allow()) };
+    let address = endpoint.tcp.first().map_or(String::new(), |t| t.address.to_string());
+    let see = Fix::command(
+        "See which route is taken, and correct it there or at the gateway",
+        command::line(["ip", "route", "get", &address]),
+    );
+    match outcome {
+        TcpOutcome::Prohibited => (
+            "The connection is forbidden before any server is asked: by a route of the type 'prohibit', by a policy of this host (a container's, SELinux, AppArmor), or by a router that says so over IPv6.".to_owned(),
+            allow().into_iter().chain([see]).collect(),
+        ),
+        TcpOutcome::Other(words) => (
+            format!("This host cannot begin the connection: {words}. Nothing has been sent yet."),
+            vec![Fix::command("See this host's sockets and addresses: too many of the first use up the ports", "ss -s; ip address")],
+        ),
+        TcpOutcome::NetworkUnreachable if gateway == Some(&None) && !endpoint.tcp.iter().all(|t| t.address.is_ipv6()) => (
+            "This host has no default route, so no public address can be reached.".to_owned(),
+            vec![Fix::command("See the routes of this host, and add the default one", "ip route show")],
+        ),
+        TcpOutcome::HostUnreachable => {
+            let by = gateway.and_then(Option::as_ref).map(|g| format!(" (the gateway is {g})")).unwrap_or_default();
+            (
+                format!("The answer is 'host unreachable': nobody on the link has the address{by}, a router knows no way on, or a firewall rejects with ICMP."),
+                vec![see].into_iter().chain(allow()).collect(),
+            )
+        }
+        _ => (
+            "The answer is 'network unreachable': neither this host nor a router on the way has a route to the address.".to_owned(),
+            vec![see],
+        ),
+    }
 }
 
 declare_finding! {

@@ -9,21 +9,15 @@ use crate::reconcile::symptom::Symptom;
 
 use super::network::list_of;
 
-pub(super) static RULES: &[&Rule] = &[
-    &UNREACHABLE,
-    &DENIED,
-    &AUTHENTICATION_REQUIRED,
-    &HTTPS_SCHEME_TO_HTTP_PROXY,
-    &DATA_ENDPOINT_DENIED,
-    &CANNOT_RESOLVE,
-];
+pub(super) static RULES: &[&Rule] =
+    &[&UNREACHABLE, &DENIED, &AUTHENTICATION_REQUIRED, &HTTPS_SCHEME_TO_HTTP_PROXY, &DATA_ENDPOINT_DENIED];
 
 /// An endpoint and what the proxy did.
-type Refusal<'a> = (&'a EndpointObservation, &'a ProxyObservation);
+pub(super) type Refusal<'a> = (&'a EndpointObservation, &'a ProxyObservation);
 
 /// What a failed CONNECT comes down to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// The proxy itself is not there.
     Unreachable,
     /// It refuses this target.
@@ -58,7 +52,7 @@ fn kind(proxy: &ProxyObservation, tunnels: bool) -> Option<Kind> {
 }
 
 /// The registry's endpoints, then the controls, at which the proxy failed in a way.
-fn failing<'a>(case: &Case<'a>, wanted: Kind) -> Vec<Refusal<'a>> {
+pub(super) fn failing<'a>(case: &Case<'a>, wanted: Kind) -> Vec<Refusal<'a>> {
     let tunnels = case.everything().any(|e| e.proxy.as_ref().is_some_and(|p| p.outcome == ProxyOutcome::Tunnel));
     let failed = |e: &'a EndpointObservation| {
         let proxy = e.proxy.as_ref()?;
@@ -78,17 +72,17 @@ fn hosts<'a>(failed: &[Refusal<'a>]) -> Vec<&'a Fqdn> {
 }
 
 /// The registry's own hosts among them, for titles and rules.
-fn own_hosts<'a>(failed: &[Refusal<'a>]) -> Vec<&'a Fqdn> {
+pub(super) fn own_hosts<'a>(failed: &[Refusal<'a>]) -> Vec<&'a Fqdn> {
     let control = |e: &EndpointObservation| matches!(e.role, EndpointRole::Authority | EndpointRole::ResourceManager);
     failed.iter().filter(|(e, _)| !control(e)).map(|(e, _)| &e.host).collect()
 }
 
-fn joined(hosts: &[&Fqdn]) -> String {
+pub(super) fn joined(hosts: &[&Fqdn]) -> String {
     hosts.iter().map(|h| h.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The draft that all of them share.
-fn draft(failed: &[Refusal<'_>], title: String, detail: String) -> Draft {
+pub(super) fn draft(failed: &[Refusal<'_>], title: String, detail: String) -> Draft {
     Draft::new(title, detail).about(hosts(failed)).seen(failed.iter().map(|(e, _)| evidence::proxy(e)))
 }
 
@@ -188,10 +182,10 @@ fn data_alone(case: &Case<'_>, failed: &[Refusal<'_>]) -> bool {
 }
 
 /// What the proxy said, in the words of its status line and page.
-fn said(outcome: &ProxyOutcome) -> String {
+pub(super) fn said(outcome: &ProxyOutcome) -> String {
     match outcome {
-        ProxyOutcome::Answered { status, reason, excerpt, .. } => {
-            let page = excerpt.as_ref().map(|e| format!(" ('{e}')")).unwrap_or_default();
+        ProxyOutcome::Answered { status, reason, error, excerpt, .. } => {
+            let page = error.as_ref().or(excerpt.as_ref()).map(|e| format!(" ('{e}')")).unwrap_or_default();
             format!("{}{page}", format!("{status} {reason}").trim())
         }
         other => evidence::proxy_outcome(other),
@@ -351,45 +345,5 @@ fn data_endpoint_denied(case: &Case<'_>) -> Vec<Draft> {
         )
         .seen(case.login().map(evidence::proxy))
         .mend([allow(proxy, &failed)]),
-    ]
-}
-
-declare_finding! {
-    /// The proxy cannot reach the endpoint: it answers 502, 503 or 504.
-    ///
-    /// ## Why it matters
-    /// Behind a proxy it is the proxy that resolves names and connects. A name that only the client's network resolves to
-    /// a private address, or a target that the proxy's own way out blocks, fails there.
-    ///
-    /// ## How it shows
-    /// - docker: `proxyconnect tcp: Bad Gateway`, `Service Unavailable`, `Gateway Timeout`
-    ///
-    /// ## What decides it
-    /// `CONNECT` is answered 502, 503 or 504, or gets no answer while other tunnels come about.
-    ///
-    /// ## Fix
-    /// The proxy's resolver and way out; or NO_PROXY for these names, where this host reaches them directly.
-    ///
-    /// ## References
-    /// - <https://learn.microsoft.com/azure/container-registry/container-registry-troubleshoot-access>
-    CANNOT_RESOLVE = "proxy/cannot-resolve", Error, article "container-registry-troubleshoot-access",
-    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], cannot_resolve;
-}
-
-fn cannot_resolve(case: &Case<'_>) -> Vec<Draft> {
-    let failed = failing(case, Kind::Upstream);
-    let Some((_, proxy)) = failed.first() else {
-        return Vec::new();
-    };
-    let own = own_hosts(&failed);
-    let names = joined(&own);
-    vec![
-        draft(
-            &failed,
-            format!("The proxy {} cannot reach {}", proxy.url, list_of(&own)),
-            format!("CONNECT was answered: {}. The proxy resolves names itself: it does not find the endpoint, or is kept from it.", said(&proxy.outcome)),
-        )
-        .mend([Fix::advice(format!("Let the proxy's own resolver and firewall reach {names}"))])
-        .mend(super::proxy_private::no_proxy(case, &own)),
     ]
 }

@@ -85,7 +85,8 @@ fn refusal(spec: &ProxySpec, request: &Request, host: &str, allowed: bool) -> Op
     if any_matches(&spec.deny, host) && !allowed {
         return Some(page(403, "ERR_ACCESS_DENIED", host));
     }
-    if let Some((_, status)) = spec.fails.iter().find(|(pattern, _)| crate::scenario::matches(pattern, host)) {
+    let fails = spec.fails.iter().find(|(pattern, _)| crate::scenario::matches(pattern, host));
+    if let Some((_, status)) = fails.filter(|_| !allowed) {
         return Some(page(*status, if *status == 504 { "ERR_GATEWAY_FAILURE" } else { "ERR_CONNECT_FAIL" }, host));
     }
     any_matches(&spec.cannot_resolve, host).then(|| page(503, "ERR_DNS_FAIL", host))

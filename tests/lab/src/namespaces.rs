@@ -129,6 +129,12 @@ pub fn connect(world: &World) -> Result<(), LabError> {
         // Without duplicate address detection the address can be used at once.
         batch("client", &format!("addr add {address}/64 dev eth0 nodad\nroute add ::/0 dev eth0\n"))?;
     }
+    for route in &world.client.routes {
+        batch("client", &format!("route add {}\n", crate::router::with_addresses(world, route)))?;
+    }
+    if let Some(rules) = crate::router::client_ruleset(world) {
+        inside("client", || feed("nft", &["-f", "-"], &rules))??;
+    }
     let azure_side = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "168.63.129.16/32"];
     let mut routes: Vec<String> = azure_side.iter().map(|net| format!("route add {net} via {AZURE}")).collect();
     if world.client.imds {

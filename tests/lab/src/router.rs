@@ -11,7 +11,27 @@ use crate::names;
 use crate::security_group;
 use crate::world::World;
 
-/// The whole nftables ruleset of a world.
+/// The metadata service, which is asked over plain HTTP.
+const IMDS: &str = "169.254.169.254";
+
+/// The nftables ruleset of the client's own machine, if it has a firewall.
+pub fn client_ruleset(world: &World) -> Option<String> {
+    let rules: Vec<String> = world.client.firewall.iter().map(|rule| with_addresses(world, rule)).collect();
+    let chain = |rules| {
+        format!("table inet own {{\n chain output {{\n  type filter hook output priority 0;\n{rules}\n }}\n}}\n")
+    };
+    (!rules.is_empty()).then(|| chain(rules.join("\n")))
+}
+
+/// Text in which `{HOST}` is the host's public address.
+pub fn with_addresses(world: &World, text: &str) -> String {
+    world
+        .hosts()
+        .iter()
+        .fold(text.to_owned(), |text, host| text.replace(&format!("{{{}}}", host.name), &host.public.to_string()))
+}
+
+/// The whole nftables ruleset of the router.
 pub fn ruleset(world: &World) -> String {
     let mut rules =
         String::from("flush ruleset\ntable ip lab {\n chain forward {\n  type filter hook forward priority 0;\n");
@@ -34,9 +54,11 @@ pub fn ruleset(world: &World) -> String {
         (&faults.drop, "drop"),
         (&faults.refuse, "reject with tcp reset"),
         (&faults.unreachable, "reject with icmp type host-unreachable"),
+        (&faults.prohibited, "reject with icmp type admin-prohibited"),
     ] {
         for address in targets.iter().flat_map(|t| destinations(world, t)) {
-            let _ = writeln!(rules, "  ip daddr {address} tcp dport 443 {verdict}");
+            let port = if address == IMDS { 80 } else { 443 };
+            let _ = writeln!(rules, "  ip daddr {address} tcp dport {port} {verdict}");
             if address == addresses::AZURE_DNS.to_string() || address == addresses::CORP_DNS.to_string() {
                 let _ = writeln!(
                     rules,
@@ -45,6 +67,9 @@ pub fn ruleset(world: &World) -> String {
                 );
             }
         }
+    }
+    if faults.drops_dns_over_tcp {
+        rules.push_str("  tcp dport 53 drop\n");
     }
     let reachable: Vec<String> = private.iter().map(Ipv4Addr::to_string).collect();
     if !reachable.is_empty() {
