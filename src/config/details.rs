@@ -11,7 +11,7 @@ use super::reader::{Found, Reader, listed};
 use super::registry_requests::{self, Below, below};
 use super::versions::for_subnet_rules;
 use super::wire::registry::{Origin, hides_subnet_rules, registry};
-use super::wire::registry_parts::{agent_pool, name, private_link_resource, replication, task, usage};
+use super::wire::registry_parts::{agent_pool, cache_rule, connected_registry, replication, task, usage};
 use crate::facts::config::ReadFailure;
 use crate::facts::registry::{DiagnosticSetting, Lock, PolicyAssignment, Sku, VirtualNetworkRule};
 use crate::facts::{Known, RegistryConfig, ResourceId};
@@ -19,7 +19,6 @@ use crate::facts::{Known, RegistryConfig, ResourceId};
 /// What stands below a registry, not yet facts: whether a refusal matters depends on the tier.
 struct Parts {
     replications: Result<Vec<Value>, ReadError>,
-    private_link: Result<Vec<Value>, ReadError>,
     tasks: Result<Vec<Value>, ReadError>,
     agent_pools: Result<Vec<Value>, ReadError>,
     connected: Result<Vec<Value>, ReadError>,
@@ -85,7 +84,6 @@ impl Reader<'_> {
             }
         }
         config.replications = Known::unknown(why);
-        config.private_link_resource = Known::unknown(why);
         config.tasks = Known::unknown(why);
         config.agent_pools = Known::unknown(why);
         config.connected_registries = Known::unknown(why);
@@ -196,9 +194,8 @@ impl Reader<'_> {
             |what: Below| async move { if premium { below(&self.arm, id, what).await } else { Ok(Vec::new()) } };
         let path = id.as_str();
         let diagnostics = format!("{path}/providers/Microsoft.Insights/diagnosticSettings");
-        let (replications, private_link, agent_pools, connected, tasks, cache_rules, usages, rest) = futures::join!(
+        let (replications, agent_pools, connected, tasks, cache_rules, usages, rest) = futures::join!(
             of_premium(Below::Replications),
-            of_premium(Below::PrivateLinkResources),
             of_premium(Below::AgentPools),
             of_premium(Below::ConnectedRegistries),
             below(&self.arm, id, Below::Tasks),
@@ -216,18 +213,7 @@ impl Reader<'_> {
             let subnets = pools.iter().filter_map(agent_pool).filter_map(|pool| pool.subnet);
             join_all(subnets.map(|subnet| async move { self.subnet(&subnet, Extent::Endpoint).await })).await;
         }
-        Parts {
-            replications,
-            private_link,
-            tasks,
-            agent_pools,
-            connected,
-            cache_rules,
-            usages,
-            locks,
-            policies,
-            diagnostics,
-        }
+        Parts { replications, tasks, agent_pools, connected, cache_rules, usages, locks, policies, diagnostics }
     }
 
     fn put(&self, config: &mut RegistryConfig, parts: Parts) {
@@ -237,26 +223,18 @@ impl Reader<'_> {
         let said = |what: &str| format!("{what} of '{registry}'");
         // Below Premium these lists are empty by definition, whatever the provider answers.
         let of_premium = |read: Result<Vec<Value>, ReadError>| if premium { read } else { Ok(Vec::new()) };
-        let each =
-            |items: Vec<Value>, read: fn(&Value) -> Option<String>| items.iter().filter_map(read).collect::<Vec<_>>();
         let arm = &self.arm;
         config.replications = arm.known(&said("replications"), of_premium(parts.replications), |items| {
             items.iter().filter_map(|i| replication(i, Origin::Answer(&version))).collect()
         });
-        config.private_link_resource = if premium {
-            match arm.known(&said("private link members"), parts.private_link, |items| private_link_resource(&items)) {
-                Known::Known(resource) => resource,
-                Known::Unknown(unknown) => Known::Unknown(unknown),
-            }
-        } else {
-            Known::unknown("private link needs the Premium tier")
-        };
         config.tasks = arm.known(&said("tasks"), parts.tasks, |items| items.iter().filter_map(task).collect());
         config.agent_pools = arm
             .known(&said("agent pools"), of_premium(parts.agent_pools), |i| i.iter().filter_map(agent_pool).collect());
-        config.connected_registries =
-            arm.known(&said("connected registries"), of_premium(parts.connected), |items| each(items, name));
-        config.cache_rules = arm.known(&said("cache rules"), parts.cache_rules, |items| each(items, name));
+        config.connected_registries = arm.known(&said("connected registries"), of_premium(parts.connected), |items| {
+            items.iter().filter_map(connected_registry).collect()
+        });
+        config.cache_rules =
+            arm.known(&said("cache rules"), parts.cache_rules, |items| items.iter().filter_map(cache_rule).collect());
         config.usages = arm.known(&said("usages"), parts.usages, |items| items.iter().filter_map(usage).collect());
         config.locks = parts.locks;
         config.policy_assignments = parts.policies;

@@ -11,6 +11,7 @@ mod client;
 mod cluster;
 mod details;
 mod documents;
+mod egress;
 #[cfg(test)]
 pub(crate) mod fake_arm;
 mod governance;

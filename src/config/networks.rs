@@ -1,14 +1,11 @@
 //! Subnets and virtual networks, with what decides about traffic in them.
 
-use futures::future::join_all;
-
 use super::read_error::ReadError;
 use super::reader::{NETWORK, Reader};
+use super::wire::Fields;
 use super::wire::network::{route_table, security_group, subnet, virtual_network};
-use super::wire::{Fields, range};
-use crate::facts::network::{EgressFirewall, NetworkSecurityGroup, RouteTable, Subnet, SubnetRead, VirtualNetworkRead};
+use crate::facts::network::{NetworkSecurityGroup, RouteTable, Subnet, SubnetRead, VirtualNetworkRead};
 use crate::facts::{Known, ResourceId};
-use ipnet::IpNet;
 
 /// How much of a subnet decides something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,90 +92,6 @@ impl Reader<'_> {
         optional(self, &format!("route table '{}'", id.name()), read)
     }
 
-    /// The Azure Firewall whose private address the default route names; its public addresses are what others see.
-    async fn egress_firewall(
-        &self,
-        subnet: &ResourceId,
-        routes: &Known<Option<RouteTable>>,
-    ) -> Known<Option<EgressFirewall>> {
-        let Known::Known(routes) = routes else {
-            return Known::unknown("the route table could not be read");
-        };
-        let default = routes.iter().flat_map(|t| &t.routes).find(|r| r.address_prefix == "0.0.0.0/0");
-        let Some(hop) = default.and_then(|r| r.next_hop_address) else { return Known::Known(None) };
-        let base = format!("/subscriptions/{}/providers/Microsoft.Network", subnet.subscription());
-        let (firewalls, publics) = (format!("{base}/azureFirewalls"), format!("{base}/publicIPAddresses"));
-        let (firewalls, publics) = futures::join!(self.arm.list(&firewalls, NETWORK), self.arm.list(&publics, NETWORK));
-        let at_hop = |d: &&serde_json::Value| {
-            let own = Fields::of(d).list("ipConfigurations").iter().map(Fields::of);
-            own.filter_map(|c| c.text("privateIPAddress")?.parse().ok()).any(|a: std::net::IpAddr| a == hop)
-        };
-        let Some(firewall) = firewalls.items.iter().find(at_hop) else {
-            return match firewalls.error {
-                Some(error) => {
-                    self.arm.note("Azure Firewalls that the default route may lead to", &error);
-                    error.known()
-                }
-                None => Known::unknown(format!(
-                    "the default route leads to {hop}, which is no Azure Firewall of the subnet's subscription"
-                )),
-            };
-        };
-        let configurations = Fields::of(firewall).list("ipConfigurations").iter().map(Fields::of);
-        let wanted: Vec<ResourceId> = configurations.filter_map(|c| c.reference("publicIPAddress")).collect();
-        let found = publics.items.iter().filter(|d| Fields::of(d).id("id").is_some_and(|id| wanted.contains(&id)));
-        let public_addresses: Vec<IpNet> = found.filter_map(public_range).collect();
-        match (publics.error, Fields::of(firewall).id("id")) {
-            (Some(error), _) if public_addresses.len() < wanted.len() => {
-                self.arm.note("the firewall's public addresses", &error);
-                error.known()
-            }
-            (_, Some(id)) => Known::Known(Some(EgressFirewall { id, public_addresses })),
-            _ => Known::unknown("the firewall's document has no id"),
-        }
-    }
-
-    /// The public addresses that a NAT gateway sends from. The public addresses of its group are listed beside it,
-    /// which saves a round trip wherever the gateway's own addresses are in its group.
-    async fn nat_addresses(&self, id: Option<&ResourceId>) -> Known<Vec<IpNet>> {
-        let Some(id) = id else { return Known::Known(Vec::new()) };
-        let group = id.resource_group().unwrap_or_default();
-        let beside = format!(
-            "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/publicIPAddresses",
-            id.subscription()
-        );
-        let (gateway, beside) = futures::join!(self.arm.get(id.as_str(), NETWORK), self.arm.list(&beside, NETWORK));
-        let gateway = match gateway {
-            Ok(gateway) => gateway,
-            Err(error) => {
-                self.arm.note(&format!("NAT gateway '{}'", id.name()), &error);
-                return error.known();
-            }
-        };
-        let fields = Fields::of(&gateway);
-        let of = |member: &str| fields.list(member).iter().filter_map(|r| Fields::of(r).id("id")).collect::<Vec<_>>();
-        let wanted = [of("publicIpAddresses"), of("publicIpPrefixes")].concat();
-        let read = join_all(wanted.iter().map(|address| async {
-            let near = beside.items.iter().find(|d| Fields::of(d).id("id").as_ref() == Some(address));
-            match near {
-                Some(document) => Ok(public_range(document)),
-                None => self.arm.get(address.as_str(), NETWORK).await.map(|d| public_range(&d)),
-            }
-        }))
-        .await;
-        let mut ranges = Vec::new();
-        for read in read {
-            match read {
-                Ok(found) => ranges.extend(found),
-                Err(error) => {
-                    self.arm.note("a public address of the NAT gateway", &error);
-                    return error.known();
-                }
-            }
-        }
-        Known::Known(ranges)
-    }
-
     /// Lists a subscription's private endpoints, networks with their subnets and private DNS zones before it is known
     /// whether any of them matters. Only a help: what the lists do not have is asked for by its id.
     pub(super) async fn networks_ahead(&self, subscription: &str) {
@@ -224,10 +137,4 @@ impl Reader<'_> {
             self.network(&network).await;
         }
     }
-}
-
-/// The address of a public IP address resource, or the range of a prefix.
-fn public_range(document: &serde_json::Value) -> Option<IpNet> {
-    let fields = Fields::of(document);
-    fields.text("ipAddress").or_else(|| fields.text("ipPrefix")).and_then(range)
 }

@@ -19,7 +19,9 @@ const fn right(action: &'static str, reads: &'static str, without: &'static str)
     Right { action, reads, without, essential: false }
 }
 
-const RIGHTS: [Right; 39] = [
+/// Each is an operation that Azure lists (role-based-access-control/permissions): with any other one ARM refuses a custom
+/// role whole (InvalidActionOrNotAction). `registries/privateLinkResources/read` is none, though ARM checks it.
+const RIGHTS: [Right; 38] = [
     Right {
         action: "Microsoft.ContainerRegistry/registries/read",
         reads: "the registry: public access, rules, private endpoint connections, data endpoints",
@@ -29,12 +31,7 @@ const RIGHTS: [Right; 39] = [
     right(
         "Microsoft.ContainerRegistry/registries/replications/read",
         "geo-replications",
-        "which regions' data endpoints clients are sent to",
-    ),
-    right(
-        "Microsoft.ContainerRegistry/registries/privateLinkResources/read",
-        "what a private endpoint must carry, and the zone's name",
-        "whether a private endpoint lacks a region's address",
+        "which regions' data endpoints clients are sent to, and whether a private endpoint lacks one's address",
     ),
     right(
         "Microsoft.ContainerRegistry/registries/tasks/read",
@@ -49,9 +46,13 @@ const RIGHTS: [Right; 39] = [
     right(
         "Microsoft.ContainerRegistry/registries/connectedRegistries/read",
         "connected registries",
-        "which connected registries sync through these endpoints",
+        "which connected registries sync through these endpoints, and whether they are online",
     ),
-    right("Microsoft.ContainerRegistry/registries/cacheRules/read", "cache rules", "which repositories are caches"),
+    right(
+        "Microsoft.ContainerRegistry/registries/cacheRules/read",
+        "cache rules",
+        "which repositories are caches, and of what",
+    ),
     right(
         "Microsoft.ContainerRegistry/registries/listUsages/read",
         "limits and usage",

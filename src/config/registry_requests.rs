@@ -26,7 +26,6 @@ use crate::facts::config::ReadFailure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Below {
     Replications,
-    PrivateLinkResources,
     Tasks,
     AgentPools,
     ConnectedRegistries,
@@ -202,11 +201,6 @@ async fn below_at(arm: &Arm, id: &ResourceId, what: Below, version: String) -> L
     let client = &operation.client;
     match what {
         Below::Replications => operation.drain(client.replications_client().list(sub, group, name).into_stream()).await,
-        Below::PrivateLinkResources => {
-            operation
-                .drain(client.registries_client().list_private_link_resources(sub, group, name).into_stream())
-                .await
-        }
         Below::Tasks => operation.drain(client.tasks_client().list(sub, group, name).into_stream()).await,
         Below::AgentPools => operation.drain(client.agent_pools_client().list(sub, group, name).into_stream()).await,
         Below::ConnectedRegistries => {

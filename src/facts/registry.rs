@@ -102,7 +102,8 @@ pub struct RegistryConfig {
     /// Private endpoint connections.
     #[serde(default)]
     pub private_endpoint_connections: Known<Vec<PrivateEndpointConnection>>,
-    /// What a private endpoint must carry, and the zone (`privateLinkResources`).
+    /// What a private endpoint must carry, and the zone (`privateLinkResources`). From documents only: no custom role can
+    /// hold the right to list it, and the replications say the same.
     #[serde(default)]
     pub private_link_resource: Known<PrivateLinkResource>,
     /// Geo-replications (the home region is one of them once there are any).
@@ -114,12 +115,12 @@ pub struct RegistryConfig {
     /// Agent pools of tasks.
     #[serde(default)]
     pub agent_pools: Known<Vec<AgentPool>>,
-    /// Connected registries' names.
+    /// Connected registries, which sync with this one from elsewhere.
     #[serde(default)]
-    pub connected_registries: Known<Vec<String>>,
-    /// Cache rules' names.
+    pub connected_registries: Known<Vec<ConnectedRegistry>>,
+    /// Cache rules.
     #[serde(default)]
-    pub cache_rules: Known<Vec<String>>,
+    pub cache_rules: Known<Vec<CacheRule>>,
     /// Locks on the registry or above it.
     #[serde(default)]
     pub locks: Known<Vec<Lock>>,
@@ -275,6 +276,61 @@ pub struct AgentPool {
     /// The subnet that its machines are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<ResourceId>,
+    /// Members that became no fact, kept as they were.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
+}
+
+/// A connected registry (on premises or at the edge), which syncs with this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectedRegistry {
+    /// Its name.
+    pub name: String,
+    /// `ReadWrite`, `ReadOnly`, `Registry` or `Mirror`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// `Online`, `Offline`, `Syncing` or `Unhealthy`, as the registry last knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_state: Option<String>,
+    /// When it was last heard of (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_activity_time: Option<String>,
+    /// `activation.status`: `Active` or `Inactive`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<String>,
+    /// The connected registry above it; none: it syncs with this registry itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ResourceId>,
+    /// The host that it syncs by (`parent.syncProperties.gatewayEndpoint`): it must be reached from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_endpoint: Option<String>,
+    /// The host that its own clients use (`loginServer.host`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_server: Option<String>,
+    /// Members that became no fact, kept as they were; those that hold several facts are kept whole.
+    #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
+    pub unrecognised: Unrecognised,
+}
+
+/// A cache rule: the registry pulls these repositories from another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CacheRule {
+    /// Its name.
+    pub name: String,
+    /// Where the images come from: `docker.io/library/hello-world`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_repository: Option<String>,
+    /// The repository that they are cached in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_repository: Option<String>,
+    /// The credential set for the source, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_set: Option<ResourceId>,
+    /// `Succeeded`, `Failed`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioning_state: Option<String>,
     /// Members that became no fact, kept as they were.
     #[serde(default, skip_serializing_if = "Unrecognised::is_empty")]
     pub unrecognised: Unrecognised,

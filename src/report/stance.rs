@@ -4,8 +4,9 @@ use crate::facts::config::ConfigFacts;
 use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{
-    AgentPool, ConnectionStatus, DefaultAction, DiagnosticSetting, NetworkRuleBypassOptions, NetworkRuleSet,
-    PolicyAssignment, PrivateEndpointConnection, PublicNetworkAccess, RegistryConfig,
+    AgentPool, CacheRule, ConnectedRegistry, ConnectionStatus, DefaultAction, DiagnosticSetting,
+    NetworkRuleBypassOptions, NetworkRuleSet, PolicyAssignment, PrivateEndpointConnection, PublicNetworkAccess,
+    RegistryConfig,
 };
 use crate::facts::report::Report;
 use crate::facts::{Cloud, EndpointRole, Known, ResourceId};
@@ -58,6 +59,14 @@ fn besides(registry: &RegistryConfig, config: &ConfigFacts) -> impl Iterator<Ite
         Some(subnet) => format!("{} in {}", pool.name, subnet_name(subnet)),
         None => format!("{} outside of networks", pool.name),
     };
+    let connected = |other: &ConnectedRegistry| match &other.connection_state {
+        Some(state) => format!("{} ({state})", other.name),
+        None => other.name.clone(),
+    };
+    let cache_rule = |rule: &CacheRule| match &rule.source_repository {
+        Some(source) => format!("{} from {source}", rule.name),
+        None => rule.name.clone(),
+    };
     let policy = |policy: &PolicyAssignment| {
         format!("{} ({})", policy.display_name, policy.effect.known().map_or("effect not known", String::as_str))
     };
@@ -69,8 +78,8 @@ fn besides(registry: &RegistryConfig, config: &ConfigFacts) -> impl Iterator<Ite
         ("protocol", protocol.into_iter().cloned().collect()),
         ("tasks", each(&registry.tasks, |task| task.name.clone())),
         ("agent pools", each(&registry.agent_pools, pool)),
-        ("connected to it", each(&registry.connected_registries, Clone::clone)),
-        ("cache rules", each(&registry.cache_rules, Clone::clone)),
+        ("connected to it", each(&registry.connected_registries, connected)),
+        ("cache rules", each(&registry.cache_rules, cache_rule)),
         ("locks", each(&registry.locks, |lock| format!("{} '{}'", lock.level, lock.id.name()))),
         ("policies", each(&registry.policy_assignments, policy)),
         ("login events go to", workspaces.map(|id| id.name().to_owned()).collect()),

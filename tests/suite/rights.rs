@@ -43,7 +43,6 @@ const BELOW: Group = (
     "what lies below the registry",
     &[
         ("/registries/*/replications", "Microsoft.ContainerRegistry/registries/replications/read"),
-        ("/registries/*/privateLinkResource", "Microsoft.ContainerRegistry/registries/privateLinkResources/read"),
         ("/registries/*/tasks", "Microsoft.ContainerRegistry/registries/tasks/read"),
         ("/registries/*/agentPools", "Microsoft.ContainerRegistry/registries/agentPools/read"),
         ("/registries/*/connectedRegistries", "Microsoft.ContainerRegistry/registries/connectedRegistries/read"),

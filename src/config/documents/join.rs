@@ -13,8 +13,8 @@ use crate::config::wire::private_dns::{link, other_record_set, record_set};
 use crate::config::wire::private_link::{endpoint, interface_addresses, zone_group};
 use crate::config::wire::registry::{Origin, registry};
 use crate::config::wire::registry_parts::{
-    ShownEndpoint, agent_pool, connection, name, private_link_resource, registry_above, replication, shown_endpoints,
-    task, usage,
+    ShownEndpoint, agent_pool, cache_rule, connected_registry, connection, private_link_resource, registry_above,
+    replication, shown_endpoints, task, usage,
 };
 use crate::config::wire::{Fields, range};
 use crate::config::zones::listed_zone;
@@ -176,8 +176,9 @@ impl Join {
             self.below(&id, "replications", "az acr replication list", |d| replication(d, Origin::Document));
         config.tasks = self.below(&id, "tasks", "az acr task list", task);
         config.agent_pools = self.below(&id, "agentpools", "az acr agentpool list", agent_pool);
-        config.connected_registries = self.below(&id, "connectedregistries", "az acr connected-registry list", name);
-        config.cache_rules = self.below(&id, "cacherules", "az acr cache list", name);
+        config.connected_registries =
+            self.below(&id, "connectedregistries", "az acr connected-registry list", connected_registry);
+        config.cache_rules = self.below(&id, "cacherules", "az acr cache list", cache_rule);
         let members =
             self.below(&id, "privatelinkresources", "az network private-link-resource list", |d| Some(d.clone()));
         config.private_link_resource = match members {

@@ -63,6 +63,54 @@ async fn what_guards_the_clients_subnet_is_read_in_three_round_trips() {
     assert_eq!(tags.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(), ["AzureContainerRegistry.WestEurope"]);
 }
 
+const HUB: &str = "99999999-9999-9999-9999-999999999999";
+
+/// The same, with the firewall in the hub's subscription, as a virtual hub shows it or as a network of one's own does.
+fn spoke(in_virtual_hub: bool) -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
+    move |asked: &Asked| {
+        let path = asked.path();
+        let public =
+            format!("/subscriptions/{HUB}/resourceGroups/hub/providers/Microsoft.Network/publicIPAddresses/fw");
+        let firewall = if in_virtual_hub {
+            json!({ "hubIPAddresses": { "privateIPAddress": "10.0.0.4",
+                "publicIPs": { "count": 1, "addresses": [{ "address": "203.0.113.44" }] } } })
+        } else {
+            json!({ "ipConfigurations": [{ "properties": { "privateIPAddress": "10.0.0.4",
+                "publicIPAddress": { "id": public } } }] })
+        };
+        Reply::ok(&match path {
+            VNET => json!({ "id": VNET, "location": "westeurope", "properties": {
+                "addressSpace": { "addressPrefixes": ["10.0.9.0/24"] },
+                "virtualNetworkPeerings": [{ "properties": { "peeringState": "Connected",
+                    "remoteVirtualNetwork": { "id": VNET.replace(SUB, HUB) },
+                    "remoteAddressSpace": { "addressPrefixes": ["10.0.0.0/24"] } } }] } }),
+            _ if path.ends_with("/azureFirewalls") && path.contains(HUB) => json!({ "value": [{
+                "id": net("azureFirewalls", "fw").replace(SUB, HUB), "properties": firewall }] }),
+            _ if path.ends_with("/publicIPAddresses") && path.contains(HUB) => {
+                json!({ "value": [{ "id": public, "properties": { "ipAddress": "203.0.113.44" } }] })
+            }
+            _ => return guarded(asked),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_firewall_is_found_in_the_subscription_of_the_hub() {
+    let subnet: ResourceId = format!("{VNET}/subnets/nodes").parse().unwrap();
+    for in_virtual_hub in [false, true] {
+        let (facts, trips, _) = super::round_trips::round_trips(spoke(in_virtual_hub), |r| {
+            r.client.subnet = Some(subnet.clone());
+            r.target = Target::Registry(REGISTRY.parse().unwrap());
+        })
+        .await;
+        let read = facts.subnets.iter().find(|s| s.id == subnet).unwrap().subnet.known().unwrap().as_ref().unwrap();
+        let firewall = read.egress_firewall.known().unwrap().as_ref().unwrap();
+        assert_eq!((firewall.id.subscription(), firewall.public_addresses.len()), (HUB, 1));
+        assert_eq!(firewall.public_addresses[0].to_string(), "203.0.113.44/32");
+        assert!(trips <= 3, "{trips} round trips");
+    }
+}
+
 #[tokio::test]
 async fn a_machines_subnet_is_found_by_its_interface() {
     let machine = format!("/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm");

@@ -19,6 +19,8 @@ enum Reader {
     Replication,
     Connection,
     PrivateLinkResource,
+    ConnectedRegistry,
+    CacheRule,
     Usage,
     Endpoints,
     NameAvailability,
@@ -39,7 +41,7 @@ enum Reader {
 }
 
 /// The reader of each file under tests/fixtures/arm: the first pattern that its path contains.
-const READERS: [(&str, Reader); 27] = [
+const READERS: [(&str, Reader); 29] = [
     ("/errors/", Reader::Error),
     ("_providers_Microsof.2021-05-01-preview", Reader::DiagnosticSetting),
     ("registries_clireg000002_replications", Reader::Replication),
@@ -48,6 +50,8 @@ const READERS: [(&str, Reader); 27] = [
     ("PrivateEndpointConnectionList", Reader::Connection),
     ("rivateLinkResources", Reader::PrivateLinkResource),
     ("ReplicationList", Reader::Replication),
+    ("ConnectedRegistryList", Reader::ConnectedRegistry),
+    ("CacheRuleList", Reader::CacheRule),
     ("RegistryListUsages", Reader::Usage),
     ("RegistryCheckNameAvailable", Reader::NameAvailability),
     ("show-endpoints", Reader::Endpoints),
@@ -88,6 +92,8 @@ fn given_back(reader: Reader, item: &Value, version: Option<&str>) -> Option<Val
         Reader::PrivateLinkResource => {
             back::private_link_resource(registry_parts::private_link_resource(std::slice::from_ref(item)).known()?)
         }
+        Reader::ConnectedRegistry => back::connected_registry(&registry_parts::connected_registry(item)?),
+        Reader::CacheRule => back::cache_rule(&registry_parts::cache_rule(item)?),
         Reader::Usage => back::usage(&registry_parts::usage(item)?),
         Reader::Endpoints => serde_json::to_value(registry_parts::shown_endpoints(item)?).unwrap(),
         Reader::NameAvailability => serde_json::to_value(registry_parts::name_availability(item)?).unwrap(),

@@ -75,6 +75,14 @@ fn the_other_providers_documents_give_their_facts() {
     assert!(plan.scans_registries() && plan.registry_scan == Known::Known(true));
     let usages = resources(&recorded().into_iter().find(|(n, ..)| n.contains("RegistryListUsages")).unwrap().2);
     assert!(usages.iter().all(|u| registry_parts::usage(u).is_some()));
+    let rule =
+        registry_parts::cache_rule(&one("spec/containerregistry/CacheRuleList.2026-09-01-preview.json")).unwrap();
+    assert_eq!(rule.source_repository.as_deref(), Some("docker.io/library/hello-world"));
+    assert_eq!(rule.credential_set.unwrap().name(), "myCredentialSet");
+    let connected = registry_parts::connected_registry(&one(
+        "spec/containerregistry/ConnectedRegistryList.2026-09-01-preview.json",
+    ));
+    assert_eq!(connected.unwrap().activation.as_deref(), Some("Inactive"));
     let real = resources(&recorded().into_iter().find(|(n, ..)| n.contains("privateLinkResources.real")).unwrap().2);
     let members = registry_parts::private_link_resource(&real);
     assert!(members.known().unwrap().required_members.iter().any(|m| m.starts_with("registry_data_")));

@@ -136,7 +136,7 @@ pub(crate) fn registry(document: &Value, origin: Origin<'_>) -> Result<RegistryC
         private_endpoint_connections: fact(fields, origin, "privateEndpointConnections", |v| {
             Some(v.as_array()?.iter().filter_map(connection).collect())
         }),
-        private_link_resource: Known::default(),
+        private_link_resource: Known::unknown("not asked for: the replications say the same"),
         replications: Known::default(),
         tasks: Known::default(),
         agent_pools: Known::default(),

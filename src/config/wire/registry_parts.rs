@@ -8,8 +8,8 @@ use super::registry::Origin;
 use super::{Fields, flag, rest};
 use crate::config::versions::shows_subnet_rules;
 use crate::facts::registry::{
-    AgentPool, ConnectionStatus, DefaultAction, IpRule, NetworkRuleSet, PrivateEndpointConnection, PrivateLinkResource,
-    Replication, Task, Usage, VirtualNetworkRule,
+    AgentPool, CacheRule, ConnectedRegistry, ConnectionStatus, DefaultAction, IpRule, NetworkRuleSet,
+    PrivateEndpointConnection, PrivateLinkResource, Replication, Task, Usage, VirtualNetworkRule,
 };
 use crate::facts::{Fqdn, Known, ResourceId, Unrecognised};
 
@@ -150,9 +150,35 @@ pub(crate) fn agent_pool(value: &Value) -> Option<AgentPool> {
     })
 }
 
-/// The name of any listed resource.
-pub(crate) fn name(value: &Value) -> Option<String> {
-    Fields::of(value).owned("name")
+/// A connected registry. Members with more than one fact stay whole besides.
+pub(crate) fn connected_registry(value: &Value) -> Option<ConnectedRegistry> {
+    let fields = Fields::of(value);
+    let parent = fields.nested("parent");
+    let mut members = Members::of(value);
+    Some(ConnectedRegistry {
+        name: members.text("name")?,
+        mode: members.text("mode"),
+        connection_state: members.text("connectionState"),
+        last_activity_time: members.text("lastActivityTime"),
+        activation: fields.nested("activation").owned("status"),
+        parent: parent.id("id"),
+        gateway_endpoint: parent.nested("syncProperties").owned("gatewayEndpoint"),
+        login_server: fields.nested("loginServer").owned("host"),
+        unrecognised: members.rest(),
+    })
+}
+
+/// A cache rule.
+pub(crate) fn cache_rule(value: &Value) -> Option<CacheRule> {
+    let mut members = Members::of(value);
+    Some(CacheRule {
+        name: members.text("name")?,
+        source_repository: members.text("sourceRepository"),
+        target_repository: members.text("targetRepository"),
+        credential_set: members.id("credentialSetResourceId"),
+        provisioning_state: members.text("provisioningState"),
+        unrecognised: members.rest(),
+    })
 }
 
 /// One row of `listUsages`.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::facts::dns::DnsObservation;
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
-use crate::facts::{EndpointObservation, Fix, Fqdn, Region, ResourceId};
+use crate::facts::{EndpointObservation, Fix, Fqdn};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::{self, private_link};
 use crate::reconcile::evidence;
@@ -16,6 +16,7 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
 
 use super::dns_private::place_evidence;
+use super::dns_shared_zone::own_zone;
 use super::dns_zone::is_pinned;
 use super::network::list_of;
 
@@ -48,7 +49,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The address is owned by an approved private endpoint of this registry whose network is not the client's and not
-    /// peered with it, while another private endpoint is within reach.
+    /// peered with it, while another private endpoint is within reach. Of networks in which nobody looked it is a likely
+    /// warning: a zone that such a network sees holds the record, and the network has a private endpoint of its own.
     ///
     /// ## Fix
     /// A zone of its own for each region or network, in its own resource group, linked to that network alone.
@@ -70,17 +72,18 @@ fn elsewhere<'a>(case: &Case<'a>, address: IpAddr) -> Option<(&'a PrivateEndpoin
 }
 
 fn address_of_another_endpoint(case: &Case<'_>) -> Vec<Draft> {
+    client_misled(case).into_iter().chain(super::dns_shared_zone::networks_misled(case)).collect()
+}
+
+/// What this client met.
+fn client_misled(case: &Case<'_>) -> Option<Draft> {
     let usable = case.usable();
-    let Some((_, near)) = usable.first() else {
-        return Vec::new();
-    };
+    let (_, near) = usable.first()?;
     let wrong: Vec<_> = case
         .endpoints()
         .filter_map(|e| failing_private(e).into_iter().find_map(|ip| Some((e, ip, elsewhere(case, ip)?))))
         .collect();
-    let Some((first, address, (owner, sure))) = wrong.first() else {
-        return Vec::new();
-    };
+    let (first, address, (owner, sure)) = wrong.first()?;
     let hosts: Vec<&Fqdn> = wrong.iter().map(|(e, ..)| &e.host).collect();
     let right = case.private_address_for(near, &first.host).map(|a| format!(" ({a})")).unwrap_or_default();
     let network = owner.virtual_network();
@@ -99,53 +102,8 @@ fn address_of_another_endpoint(case: &Case<'_>) -> Vec<Draft> {
     .seen([evidence::config(&owner.id, "/properties/subnet", owner.subnet.as_ref().map_or("", |s| s.as_str()))])
     .seen(zone.iter().map(|(zone, name)| evidence::config(&zone.id, &format!("/A/{name}"), json!([address.to_string()]))))
     .seen([place_evidence(case)])
-    .mend(own_zone(case, near, zone.as_ref().map(|(zone, _)| *zone)));
-    vec![if *sure && !case.place.by_address { draft } else { draft.likely() }]
-}
-
-/// A zone for the client's network alone: in a resource group of its own, since a group holds a zone's name once; linked
-/// in place of the shared one, since a network sees one zone of a name.
-fn own_zone(case: &Case<'_>, near: &PrivateEndpoint, shared: Option<&PrivateDnsZone>) -> Vec<Fix> {
-    let name = case.config.cloud.private_zone.as_str();
-    let (Some(network), Some(shared)) = (&case.place.network, shared) else {
-        return vec![Fix::advice(format!(
-            "Give this network a zone {name} of its own, in which '{}' keeps its records",
-            near.id.name()
-        ))];
-    };
-    let group = format!("{}-dns", network.name());
-    let id = format!(
-        "/subscriptions/{}/resourceGroups/{group}/providers/Microsoft.Network/privateDnsZones/{name}",
-        near.id.subscription()
-    );
-    let Ok(zone) = id.parse() else { return Vec::new() };
-    let link = shared.links.known().into_iter().flatten().find(|link| link.virtual_network == *network);
-    let groups = near.dns_zone_groups.known().map_or(&[][..], Vec::as_slice);
-    let leave = groups.iter().map(|old| private_link::delete_zone_group(&near.id, &old.name));
-    let steps = near
-        .location
-        .iter()
-        .map(|location| new_group(&zone, &group, location))
-        .chain([private_link::create_zone(&zone)])
-        .chain(leave)
-        .chain(link.map(|link| private_link::unlink_zone(&shared.id, &link.name)))
-        .chain([private_link::link_zone(&zone, network), private_link::zone_group(&near.id, &zone)]);
-    vec![Fix::steps(
-        format!("Give the network '{}' a zone of its own, instead of {}", network.name(), shared.id),
-        steps,
-    )]
-}
-
-/// A resource group for a zone.
-fn new_group(zone: &ResourceId, name: &str, location: &Region) -> Fix {
-    let words = ["az", "group", "create", "-n", name, "--location", location.as_str(), "--subscription"];
-    let fix = Fix::command(
-        format!("Create the resource group '{name}'"),
-        command::line(words.into_iter().chain([zone.subscription()])),
-    )
-    .iac("Microsoft.Resources/resourceGroups", "azurerm_resource_group");
-    let id = format!("/subscriptions/{}/resourceGroups/{name}", zone.subscription());
-    command::put(fix, &id, json!({ "location": location.as_str() }))
+    .mend([own_zone(case, case.place.network.as_ref(), near, zone.as_ref().map(|(zone, _)| *zone))]);
+    Some(if *sure && !case.place.by_address { draft } else { draft.likely() })
 }
 
 declare_finding! {

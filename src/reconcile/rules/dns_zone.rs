@@ -42,19 +42,23 @@ declare_finding! {
     private_zone_not_linked;
 }
 
-/// The network whose links decide about the client's names: its own, or the one that its custom DNS server is in.
-/// `None`: the server is in no network that could be read, so links are beside the point.
+/// The network whose links decide about the client's names.
 pub(super) fn resolving_network(case: &Case<'_>) -> Option<ResourceId> {
-    let own = case.place.network.clone()?;
-    let servers = case.network(&own).map_or(&[][..], |n| n.dns_servers.as_slice());
+    resolving_for(case, case.place.network.as_ref()?)
+}
+
+/// The network whose links decide about the names that one asks for: its own, or the one that its custom DNS server is
+/// in. `None`: the server is in no network that could be read, so links are beside the point.
+pub(super) fn resolving_for(case: &Case<'_>, own: &ResourceId) -> Option<ResourceId> {
+    let servers = case.network(own).map_or(&[][..], |n| n.dns_servers.as_slice());
     let azure = |ip: &std::net::IpAddr| ip.to_string() == "168.63.129.16";
     if servers.is_empty() || servers.iter().any(azure) {
-        return Some(own);
+        return Some(own.clone());
     }
     let holds = |id: &ResourceId| {
         case.network(id).is_some_and(|n| servers.iter().any(|s| n.address_space.iter().any(|r| r.contains(s))))
     };
-    std::iter::once(&own).chain(case.config.virtual_networks.iter().map(|n| &n.id)).find(|id| holds(id)).cloned()
+    std::iter::once(own).chain(case.config.virtual_networks.iter().map(|n| &n.id)).find(|id| holds(id)).cloned()
 }
 
 /// A zone that has a host's record at an approved private endpoint's address, without a link to a network.

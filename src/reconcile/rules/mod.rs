@@ -12,6 +12,7 @@ mod dns_address;
 mod dns_dropped;
 mod dns_local;
 mod dns_private;
+mod dns_shared_zone;
 mod dns_zone;
 mod endpoint;
 mod endpoint_regions;

@@ -8,7 +8,9 @@ use crate::facts::network::{
     DnsZoneGroup, NetworkSecurityGroup, PrivateEndpoint, RecordSet, SecurityRule, ServiceTag, Subnet, VirtualNetwork,
     VirtualNetworkLink,
 };
-use crate::facts::registry::{DiagnosticSetting, PrivateEndpointConnection, PrivateLinkResource, Replication, Usage};
+use crate::facts::registry::{
+    CacheRule, ConnectedRegistry, DiagnosticSetting, PrivateEndpointConnection, PrivateLinkResource, Replication, Usage,
+};
 use crate::facts::{Known, RegistryConfig, ResourceId, Unrecognised};
 
 /// Facts and kept members, both as the Azure CLI prints them and below `properties`, as ARM does.
@@ -101,6 +103,27 @@ pub(super) fn connection(read: &PrivateEndpointConnection) -> Value {
 pub(super) fn private_link_resource(read: &PrivateLinkResource) -> Value {
     let facts =
         [("requiredMembers", json!(read.required_members)), ("requiredZoneNames", json!(read.required_zone_names))];
+    shaped(facts, &read.unrecognised)
+}
+
+pub(super) fn connected_registry(read: &ConnectedRegistry) -> Value {
+    let facts = [
+        ("name", json!(read.name)),
+        ("mode", json!(read.mode)),
+        ("connectionState", json!(read.connection_state)),
+        ("lastActivityTime", json!(read.last_activity_time)),
+    ];
+    shaped(facts, &read.unrecognised)
+}
+
+pub(super) fn cache_rule(read: &CacheRule) -> Value {
+    let facts = [
+        ("name", json!(read.name)),
+        ("sourceRepository", json!(read.source_repository)),
+        ("targetRepository", json!(read.target_repository)),
+        ("credentialSetResourceId", json!(read.credential_set)),
+        ("provisioningState", json!(read.provisioning_state)),
+    ];
     shaped(facts, &read.unrecognised)
 }
 
