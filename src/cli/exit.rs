@@ -17,7 +17,7 @@ use super::args::FailOn;
 
 /// No finding at or above `--fail-on`.
 pub(super) const HEALTHY: u8 = 0;
-/// Findings at or above `--fail-on`.
+/// Findings at or above `--fail-on`, or a registry that cannot be used.
 pub(super) const FINDINGS: u8 = 1;
 /// Wrong usage: arguments, or files that are not what they should be.
 pub(super) const USAGE: u8 = 2;
@@ -32,7 +32,7 @@ pub(super) const INTERRUPTED: u8 = 130;
 pub(super) enum Outcome {
     /// Nothing to complain of.
     Healthy,
-    /// Findings at or above `--fail-on`.
+    /// Findings at or above `--fail-on`, or a registry that cannot be used.
     Findings,
     /// Too little could be known.
     Incomplete,
@@ -48,8 +48,14 @@ impl Outcome {
         if nothing_known && !decided {
             return Self::Incomplete;
         }
-        let counts = |threshold| report.registries.iter().flat_map(|r| &r.findings).any(|f| f.severity >= threshold);
-        if fail_on.severity().is_some_and(counts) { Self::Findings } else { Self::Healthy }
+        let found = |threshold| report.registries.iter().flat_map(|r| &r.findings).any(|f| f.severity >= threshold);
+        // A client that does not get in is no success, however mild the reason: a rule that is not in force yet.
+        let blocked = report.registries.iter().any(|registry| registry.verdict == Verdict::Blocked);
+        if fail_on.severity().is_some_and(|threshold| blocked || found(threshold)) {
+            Self::Findings
+        } else {
+            Self::Healthy
+        }
     }
 
     /// The outcome of reading the logs: incomplete where they could not be read and nothing says that there are none.
@@ -293,4 +299,23 @@ pub(super) fn of_usage(error: &clap::Error) -> ExitCode {
     // A closed pipe is no reason to fail (`--help | head`).
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { USAGE } else { HEALTHY })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_that_cannot_be_used_is_no_success_whatever_the_severity() {
+        let ends = |verdict: &str, fail_on| {
+            let registry = serde_json::json!({ "name": "myregistry", "loginServer": null, "id": null, "location": null,
+                "verdict": verdict, "summary": "", "findings": [], "paths": [], "unknowns": [] });
+            let registry = serde_json::from_value(registry).unwrap();
+            Outcome::of(&Report::new(time::OffsetDateTime::UNIX_EPOCH, None, vec![registry]), fail_on, false)
+        };
+        assert_eq!(ends("blocked", FailOn::Error), Outcome::Findings);
+        assert_eq!(ends("blocked", FailOn::Never), Outcome::Healthy);
+        assert_eq!(ends("degraded", FailOn::Error), Outcome::Healthy);
+        assert_eq!(ends("unknown", FailOn::Error), Outcome::Incomplete);
+    }
 }

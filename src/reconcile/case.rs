@@ -8,7 +8,9 @@ use ipnet::IpNet;
 
 use crate::facts::config::{FailedRead, LookupOutcome, RegistryLookup, SignIn};
 use crate::facts::network::{NetworkSecurityGroup, PrivateDnsZone, PrivateEndpoint, RecordSet, Subnet, VirtualNetwork};
-use crate::facts::registry::{DefaultAction, NetworkRuleSet, PrivateEndpointConnection, PublicNetworkAccess};
+use crate::facts::registry::{
+    ConnectionStatus, DefaultAction, NetworkRuleSet, PrivateEndpointConnection, PublicNetworkAccess,
+};
 use crate::facts::report::UnknownFact;
 use crate::facts::{
     ConfigFacts, EndpointObservation, EndpointRole, Fqdn, Known, ProbeFacts, Region, RegistryConfig, ResourceId,
@@ -74,6 +76,11 @@ impl<'a> Case<'a> {
             why: why.to_owned(),
             needs: needs.map(str::to_owned),
         });
+    }
+
+    /// Notes what another client's case lacks.
+    pub fn note_missing(&self, other: &Self) {
+        self.unknowns.borrow_mut().extend(other.unknowns());
     }
 
     /// The facts that rules asked for and did not get.
@@ -183,13 +190,37 @@ impl<'a> Case<'a> {
         self.registry.map(|r| place::usable_connections(self.config, r, &self.place).collect()).unwrap_or_default()
     }
 
-    /// Which private endpoint of this registry, in any state, owns an address.
+    /// Which private endpoint of this registry, in any state, owns an address. Networks that are not joined may use one
+    /// range: then the one within reach, or else an approved one.
     pub fn owner_of(&self, address: IpAddr) -> Option<(&'a PrivateEndpointConnection, &'a PrivateEndpoint)> {
-        self.connections().iter().find_map(|connection| {
+        let owners = self.connections().iter().filter_map(|connection| {
             let endpoint = connection.private_endpoint.known()?.as_ref()?;
             let owns = endpoint.addresses.known()?.iter().any(|a| a.address == address);
             owns.then_some((connection, endpoint))
+        });
+        owners.max_by_key(|(connection, endpoint)| {
+            let near = endpoint.virtual_network().and_then(|network| self.place.reaches(self.config, &network));
+            (near == Some(true), connection.status == ConnectionStatus::Approved)
         })
+    }
+
+    /// Whether it is known which private endpoints this client reaches: all approved ones, and the networks between.
+    pub fn private_ways_known(&self) -> bool {
+        let Some(registry) = self.registry else { return false };
+        if self.know("privateEndpointConnections", &registry.private_endpoint_connections).is_none() {
+            return false;
+        }
+        self.approved().into_iter().all(|connection| {
+            let Some(endpoint) = self.know("a private endpoint", &connection.private_endpoint) else { return false };
+            let network = endpoint.as_ref().and_then(PrivateEndpoint::virtual_network);
+            network.is_none_or(|network| self.place.reaches(self.config, &network).is_some())
+        })
+    }
+
+    /// The same registry, seen by another client.
+    #[must_use]
+    pub fn from_place(&self, place: Place) -> Self {
+        Self { place, ..Self::new(self.config, self.registry, None, self.options) }
     }
 
     /// Whether the addresses of every private endpoint of this registry were read.

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{
     ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
     PublicNetworkAccess,
@@ -42,26 +43,39 @@ pub fn expect(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) 
     if let Some(expectation) = by_private_link(case, host, seen) {
         return expectation;
     }
-    let promised = by_public_endpoint(case, registry, seen);
-    if promised.path == ExpectedPath::Blocked && may_be_trusted(case, registry) {
-        let because =
-            format!("{}; as a trusted service with a managed identity it passes all the same", promised.because);
-        return Expectation::new(ExpectedPath::Unknown, because);
+    let promised = at_public_endpoint(case, registry, seen);
+    let way_past = || unseen_private_way(case, seen).or_else(|| as_trusted_service(case, registry));
+    match (promised.path == ExpectedPath::Blocked).then(way_past).flatten() {
+        Some(way) => Expectation::new(ExpectedPath::Unknown, format!("{}; {way}", promised.because)),
+        None => promised,
     }
-    promised
 }
 
-/// Clause 5: a host whose managed identity passes as a trusted service, which cannot be seen from the outside.
-/// Trusted services do not apply to a registry that is restricted by subnet rules.
-fn may_be_trusted(case: &Case<'_>, registry: &RegistryConfig) -> bool {
-    let trusted_kind = case.probe.is_some_and(|p| p.vantage.host_kind == HostKind::ContainerInstances);
-    trusted_kind
-        && registry.network_rule_bypass_options.known() == Some(&NetworkRuleBypassOptions::AzureServices)
-        && no_subnet_rules(case)
+/// Clause 5: a host whose managed identity passes as a trusted service, or may do so for all that is known. From outside
+/// it cannot be seen. Trusted services do not apply to a registry that is restricted by subnet rules.
+fn as_trusted_service(case: &Case<'_>, registry: &RegistryConfig) -> Option<&'static str> {
+    if case.probe?.vantage.host_kind != HostKind::ContainerInstances {
+        return None;
+    }
+    match case.know("networkRuleBypassOptions", &registry.network_rule_bypass_options) {
+        Some(NetworkRuleBypassOptions::None) => return None,
+        Some(NetworkRuleBypassOptions::AzureServices) => {}
+        None | Some(NetworkRuleBypassOptions::Unrecognised(_)) => {
+            return Some("whether trusted services pass all the same is not known");
+        }
+    }
+    if case.public_access_disabled() || case.subnet_rules().is_none_or(|rules| rules.is_empty()) {
+        return Some("as a trusted service with a managed identity it passes all the same");
+    }
+    None
 }
 
 /// Clauses 2 to 4: the public endpoint.
-fn by_public_endpoint(case: &Case<'_>, registry: &RegistryConfig, seen: Option<&EndpointObservation>) -> Expectation {
+pub fn at_public_endpoint(
+    case: &Case<'_>,
+    registry: &RegistryConfig,
+    seen: Option<&EndpointObservation>,
+) -> Expectation {
     match case.know("publicNetworkAccess", &registry.public_network_access) {
         None => Expectation::new(ExpectedPath::Unknown, "publicNetworkAccess is not known"),
         Some(PublicNetworkAccess::Disabled) => Expectation::new(
@@ -76,24 +90,24 @@ fn by_public_endpoint(case: &Case<'_>, registry: &RegistryConfig, seen: Option<&
     }
 }
 
-/// Clause 1: an approved private endpoint that this client uses, or should use.
+fn is_proxied(seen: Option<&EndpointObservation>) -> bool {
+    seen.is_some_and(|e| e.route.is_proxied())
+}
+
+/// Clause 1: a private endpoint that this client uses, or should use. A proxy goes its own way.
 fn by_private_link(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservation>) -> Option<Expectation> {
-    let private = |because: String| Some(Expectation::new(ExpectedPath::PrivateLink, because));
-    if seen.is_some_and(|e| e.route.is_proxied()) {
-        return behind_proxy(case);
+    if is_proxied(seen) {
+        return None;
     }
-    if let Some((connection, endpoint)) = case.usable().first() {
+    if let Some((connection, endpoint)) = case.usable().into_iter().find(|(_, endpoint)| !lacks(endpoint, host)) {
         let address = case.private_address_for(endpoint, host).map(|a| format!(" at {a}")).unwrap_or_default();
-        return private(format!(
-            "the approved private endpoint '{}'{address} is within reach",
-            connection_name(connection)
-        ));
+        let because =
+            format!("the approved private endpoint '{}'{address} is within reach", connection_name(connection));
+        return Some(Expectation::new(ExpectedPath::PrivateLink, because));
     }
     let address = seen?.dns.as_ref()?.answer.ips().find(|ip| is_private(*ip))?;
     if let Some((connection, _)) = case.owner_of(address) {
-        return (connection.status == ConnectionStatus::Approved).then(|| {
-            private(format!("the name resolves to the approved private endpoint '{}'", connection_name(connection)))
-        })?;
+        return Some(by_owner(connection));
     }
     // Nobody is known to own the address: it may well be a private endpoint that was not read.
     (!case.all_addresses_known()).then(|| {
@@ -104,15 +118,41 @@ fn by_private_link(case: &Case<'_>, host: &Fqdn, seen: Option<&EndpointObservati
     })
 }
 
-/// A proxy goes its own way: whether it reaches a private endpoint is not known, unless there is none.
-fn behind_proxy(case: &Case<'_>) -> Option<Expectation> {
-    let known = case.registry.is_some_and(|r| r.private_endpoint_connections.is_known());
-    (!known || !case.approved().is_empty()).then(|| {
-        Expectation::new(
-            ExpectedPath::Unknown,
-            "the request goes through a proxy, and whether that reaches a private endpoint is not known",
-        )
-    })
+/// Whether a private endpoint is known to have no address for a name: then that name leads past it.
+fn lacks(endpoint: &PrivateEndpoint, host: &Fqdn) -> bool {
+    endpoint
+        .addresses
+        .known()
+        .is_some_and(|list| list.iter().all(|a| !a.fqdns.is_empty() && !a.fqdns.contains(host)) && !list.is_empty())
+}
+
+/// The name resolves to a private endpoint: its connection decides.
+fn by_owner(connection: &PrivateEndpointConnection) -> Expectation {
+    let name = connection_name(connection);
+    let path = match &connection.status {
+        ConnectionStatus::Approved => {
+            let because = format!("the name resolves to the approved private endpoint '{name}'");
+            return Expectation::new(ExpectedPath::PrivateLink, because);
+        }
+        ConnectionStatus::Pending | ConnectionStatus::Rejected | ConnectionStatus::Disconnected => {
+            ExpectedPath::Blocked
+        }
+        ConnectionStatus::Unrecognised(_) => ExpectedPath::Unknown,
+    };
+    let status = connection.status.as_str();
+    Expectation::new(path, format!("the name resolves to the private endpoint '{name}', whose connection is {status}"))
+}
+
+/// Why a client that the public endpoint refuses may come by a private endpoint all the same.
+fn unseen_private_way(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option<&'static str> {
+    if is_proxied(seen) {
+        let none =
+            case.registry.is_some_and(|r| r.private_endpoint_connections.is_known()) && case.approved().is_empty();
+        return (!none).then_some("whether the proxy reaches a private endpoint is not known");
+    }
+    // Where names were resolved, the addresses have told.
+    let told = case.probe.is_some() || case.place.network.is_none();
+    (!told && !case.private_ways_known()).then_some("whether a private endpoint is within reach is not known")
 }
 
 fn connection_name(connection: &PrivateEndpointConnection) -> &str {
@@ -137,10 +177,13 @@ fn by_rules(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Expectation 
 }
 
 fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObservation>) -> Expectation {
-    let proxied = seen.is_some_and(|e| e.route.is_proxied());
+    let proxied = is_proxied(seen);
     if let Some(expectation) = by_subnet_rule(case).filter(|_| !proxied) {
         return expectation;
     }
+    // A subnet without the service endpoint shows a public address: its rule does not help it.
+    let told = !proxied && !case.place.by_address && case.client_subnet().is_some();
+    let no_subnet_rule = no_subnet_rules(case) || told;
     let source = source_address(case, seen);
     match source {
         Some(ip) if is_private(ip) => by_private_source(case, ip),
@@ -154,8 +197,8 @@ fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObserv
         Some(ip) => {
             Expectation::new(ExpectedPath::Blocked, format!("the default action is Deny and no rule covers {ip}"))
         }
-        None if rules.ip_rules.is_empty() && no_subnet_rules(case) => {
-            Expectation::new(ExpectedPath::Blocked, "the default action is Deny and there is no rule")
+        None if rules.ip_rules.is_empty() && no_subnet_rule => {
+            Expectation::new(ExpectedPath::Blocked, "the default action is Deny and there is no rule for this client")
         }
         None => Expectation::new(
             ExpectedPath::Unknown,
@@ -190,11 +233,34 @@ fn by_subnet_rule(case: &Case<'_>) -> Option<Expectation> {
             "the client's subnet has the service endpoint, and whether a subnet rule names it is not known",
         ));
     };
-    let named = rules.contains(&id);
-    Some(if named {
-        Expectation::new(ExpectedPath::ServiceEndpoint, format!("a rule names the client's subnet '{}'", id.name()))
-    } else {
-        Expectation::new(ExpectedPath::Blocked, format!("no rule names the client's subnet '{}'", id.name()))
+    let name = id.name();
+    Some(match (rules.contains(&id), without_service_endpoint(case)) {
+        (false, _) => Expectation::new(ExpectedPath::Blocked, format!("no rule names the client's subnet '{name}'")),
+        (true, Some((kind, _))) => {
+            Expectation::new(ExpectedPath::Blocked, format!("the rule for the subnet '{name}' does not serve {kind}"))
+        }
+        (true, None) => {
+            Expectation::new(ExpectedPath::ServiceEndpoint, format!("a rule names the client's subnet '{name}'"))
+        }
+    })
+}
+
+/// What the client is, where service endpoints of registries do not serve it (virtual machines and AKS nodes only); with
+/// the delegation of its subnet, where that tells.
+pub fn without_service_endpoint<'a>(case: &Case<'a>) -> Option<(&'static str, Option<&'a str>)> {
+    const INSTANCES: &str = "Azure Container Instances";
+    const APPS: &str = "Azure App Service or Functions";
+    match case.probe.map(|p| p.vantage.host_kind) {
+        Some(HostKind::AppService) => return Some((APPS, None)),
+        Some(HostKind::ContainerInstances) => return Some((INSTANCES, None)),
+        _ => {}
+    }
+    let (_, subnet) = case.client_subnet()?;
+    subnet.delegations.iter().find_map(|delegation| {
+        let service = delegation.to_ascii_lowercase();
+        let kinds = [("microsoft.containerinstance/", INSTANCES), ("microsoft.web/", APPS)];
+        let (_, kind) = kinds.into_iter().find(|(start, _)| service.starts_with(start))?;
+        Some((kind, Some(delegation.as_str())))
     })
 }
 
@@ -212,9 +278,8 @@ fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option
         _ => None,
     });
     let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
-    let proxied = seen.is_some_and(|e| e.route.is_proxied());
     let nat = || {
-        if proxied {
+        if is_proxied(seen) {
             return None;
         }
         let (_, subnet) = case.client_subnet()?;

@@ -21,6 +21,12 @@ pub fn is_private(ip: IpAddr) -> bool {
     }
 }
 
+/// The one that there is: of several, none is the client's more than another.
+pub fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.next().is_none().then_some(first)
+}
+
 /// The client's place, as far as vantage and configuration tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
@@ -49,15 +55,15 @@ impl Place {
         }
         let addresses: Vec<IpAddr> = vantage.map(|v| v.addresses.iter().map(IpNet::addr).collect()).unwrap_or_default();
         let here = |nets: &[IpNet]| addresses.iter().any(|a| is_private(*a) && nets.iter().any(|n| n.contains(a)));
-        let subnet = config.subnets.iter().find_map(|read| {
+        let subnet = only(config.subnets.iter().filter_map(|read| {
             let subnet: &Subnet = read.subnet.known()?.as_ref()?;
             here(&subnet.address_prefixes).then(|| read.id.clone())
-        });
+        }));
         let network = subnet.as_ref().and_then(ResourceId::virtual_network).or_else(|| {
-            config.virtual_networks.iter().find_map(|read| {
+            only(config.virtual_networks.iter().filter_map(|read| {
                 let network: &VirtualNetwork = read.network.known()?.as_ref()?;
                 here(&network.address_space).then(|| read.id.clone())
-            })
+            }))
         });
         Self { by_address: subnet.is_some() || network.is_some(), subnet, network, address: None }
     }

@@ -15,8 +15,10 @@ pub use commands::{
 /// Says why an Azure container registry cannot be reached from here.
 #[derive(Debug, Parser)]
 #[command(name = "acr-doctor", version, about, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Exit codes: 0 no finding at or above --fail-on, 1 such findings, 2 wrong usage, \
-    3 the diagnosis could not be completed.")]
+#[command(
+    after_help = "Exit codes: 0 no finding at or above --fail-on, 1 such findings or a registry that cannot be used, 2 wrong usage, \
+    3 the diagnosis could not be completed."
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -4,13 +4,12 @@ use std::net::IpAddr;
 
 use crate::facts::Change;
 use crate::facts::cluster::{ClusterConfig, RoleAssignment};
-use crate::facts::network::{PrivateEndpoint, Subnet};
-use crate::facts::registry::ConnectionStatus;
+use crate::facts::network::Subnet;
 use crate::facts::report::ExpectedPath;
 use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::private_link::{self, NewEndpoint};
-use crate::reconcile::expect::expect;
+use crate::reconcile::expect::at_public_endpoint;
 use crate::reconcile::place::Place;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
@@ -146,9 +145,7 @@ fn assign(registry: &RegistryConfig, name: &str, role: &str, object_id: &str) ->
 
 /// A case that stands where a pool's nodes stand, with the address that the registry sees of them.
 fn as_nodes<'a>(case: &Case<'a>, subnet: &ResourceId, address: Option<IpAddr>) -> Case<'a> {
-    let mut nodes = Case::new(case.config, case.registry, None, case.options);
-    nodes.place = Place { address, ..Place::in_subnet(subnet) };
-    nodes
+    case.from_place(Place { address, ..Place::in_subnet(subnet) })
 }
 
 declare_finding! {
@@ -194,9 +191,11 @@ fn cluster_not_allowed(case: &Case<'_>) -> Vec<Draft> {
             evidence::config(&cluster.id, "/properties/networkProfile", evidence::list(&seen)),
         ])
         .mend(ways_in(case, registry, subnet, &seen));
-        drafts.push(if private_ways_known(case, registry, subnet) {
+        let nodes = as_nodes(case, subnet, None);
+        drafts.push(if nodes.private_ways_known() {
             draft
         } else {
+            case.note_missing(&nodes);
             draft.possible(["whether a private endpoint is within reach".to_owned()])
         });
     }
@@ -215,7 +214,11 @@ fn refused(
         if known.is_empty() { vec![None] } else { known.iter().copied().map(Some).collect() };
     let mut refused = Vec::new();
     for address in addresses {
-        let promised = expect(&as_nodes(case, subnet, address), &registry.login_server, None);
+        let nodes = as_nodes(case, subnet, address);
+        if !nodes.usable().is_empty() {
+            continue;
+        }
+        let promised = at_public_endpoint(&nodes, registry, None);
         match promised.path {
             ExpectedPath::Blocked => refused.push((address, promised.because)),
             ExpectedPath::Unknown => {
@@ -247,19 +250,6 @@ fn ways_in(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId, seen
         [] | [_] => rules,
         _ => vec![Fix::steps("Allow the addresses that its nodes leave with", rules)],
     }
-}
-
-/// Whether it is known that no private endpoint serves a subnet: all are known, and which networks reach them.
-fn private_ways_known(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId) -> bool {
-    let place = Place::in_subnet(subnet);
-    let Some(connections) = case.know("privateEndpointConnections", &registry.private_endpoint_connections) else {
-        return false;
-    };
-    connections.iter().filter(|connection| connection.status == ConnectionStatus::Approved).all(|connection| {
-        let Some(endpoint) = case.know("a private endpoint", &connection.private_endpoint) else { return false };
-        let network = endpoint.as_ref().and_then(PrivateEndpoint::virtual_network);
-        network.is_none_or(|network| place.reaches(case.config, &network).is_some())
-    })
 }
 
 declare_finding! {

@@ -1,8 +1,11 @@
 //! Azure services that must reach a restricted registry, apart from Defender: tasks, and those named with `--used-by`.
 
 use crate::facts::registry::{NetworkRuleBypassOptions, Task};
+use crate::facts::report::ExpectedPath;
 use crate::facts::{Change, Fix, RegistryConfig, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::expect::expect;
+use crate::reconcile::place::Place;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
@@ -51,28 +54,13 @@ fn tasks_shut_out(case: &Case<'_>, registry: &RegistryConfig) -> Option<&'static
 /// Whether a task runs in an agent pool whose subnet the registry lets in, or may do so for all that is known.
 fn in_allowed_pool(case: &Case<'_>, registry: &RegistryConfig, task: &Task) -> bool {
     let Some(pool) = &task.agent_pool else { return false };
-    let (Some(pools), Some(connections)) = (
-        case.know("agent pools", &registry.agent_pools),
-        case.know("privateEndpointConnections", &registry.private_endpoint_connections),
-    ) else {
-        return true;
-    };
+    let Some(pools) = case.know("agent pools", &registry.agent_pools) else { return true };
     let subnet = pools.iter().find(|p| p.name.eq_ignore_ascii_case(pool)).and_then(|p| p.subnet.as_ref());
-    let Some(subnet) = subnet else { return false };
-    let by_rule = !case.public_access_disabled() && case.subnet_rules().is_none_or(|rules| rules.contains(&subnet));
-    let network = subnet.virtual_network();
-    let unread = connections.iter().any(|c| !c.private_endpoint.is_known());
-    let by_private_link = case.approved().iter().any(|c| {
-        let endpoint = c.private_endpoint.known().and_then(Option::as_ref);
-        let theirs = endpoint.and_then(crate::facts::network::PrivateEndpoint::virtual_network);
-        theirs.is_some() && (theirs == network || peered(case, theirs.as_ref(), network.as_ref()))
-    });
-    by_rule || by_private_link || unread
-}
-
-fn peered(case: &Case<'_>, one: Option<&crate::facts::ResourceId>, other: Option<&crate::facts::ResourceId>) -> bool {
-    let place = crate::reconcile::place::Place { network: one.cloned(), ..Default::default() };
-    other.is_some_and(|other| place.reaches(case.config, other) != Some(false))
+    // A pool is a client in its subnet.
+    subnet.is_some_and(|subnet| {
+        let promised = expect(&case.from_place(Place::in_subnet(subnet)), &registry.login_server, None);
+        promised.path != ExpectedPath::Blocked
+    })
 }
 
 fn tasks_blocked(case: &Case<'_>) -> Vec<Draft> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::facts::{Fix, ResourceId};
 use crate::reconcile::case::Case;
-use crate::reconcile::place::is_private;
+use crate::reconcile::place::{is_private, only};
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
@@ -94,12 +94,11 @@ fn subnet_rule_missing(case: &Case<'_>) -> Vec<Draft> {
 /// The subnet that the client is in: told, or the one known subnet that holds the address.
 fn client_subnet(case: &Case<'_>, address: IpAddr) -> Option<ResourceId> {
     case.place.subnet.clone().or_else(|| {
-        let mut holding = case.config.subnets.iter().filter(|read| {
+        let holding = case.config.subnets.iter().filter(|read| {
             let subnet = read.subnet.known().and_then(Option::as_ref);
             subnet.is_some_and(|s| s.address_prefixes.iter().any(|p| p.contains(&address)))
         });
-        let first = holding.next()?;
-        holding.next().is_none().then(|| first.id.clone())
+        only(holding).map(|read| read.id.clone())
     })
 }
 

@@ -1,9 +1,9 @@
 //! Where subnet rules cannot work: disabled public access, hosts and clouds without service endpoints.
 
 use crate::facts::registry::{ConnectionStatus, DefaultAction};
-use crate::facts::vantage::HostKind;
 use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::expect::without_service_endpoint;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
@@ -99,32 +99,13 @@ declare_finding! {
     unsupported_host;
 }
 
-/// What the client is, where that is a host without service endpoints for registries.
-fn unsupported(case: &Case<'_>) -> Option<(&'static str, crate::facts::Evidence)> {
-    let kind = case.probe?.vantage.host_kind;
-    let by_kind = match kind {
-        HostKind::AppService => Some("Azure App Service or Functions"),
-        HostKind::ContainerInstances => Some("Azure Container Instances"),
-        _ => None,
-    };
-    if let Some(kind) = by_kind {
-        return Some((kind, evidence::vantage(format!("the host is {kind}"))));
-    }
-    let (id, subnet) = case.client_subnet()?;
-    let delegated = |start: &str| subnet.delegations.iter().find(|d| d.to_ascii_lowercase().starts_with(start));
-    let known = [
-        ("microsoft.containerinstance/", "Azure Container Instances"),
-        ("microsoft.web/", "Azure App Service or Functions"),
-    ];
-    known.into_iter().find_map(|(start, kind)| {
-        let delegation = delegated(start)?;
-        Some((kind, evidence::config(id, "/properties/delegations", delegation.clone())))
-    })
-}
-
 fn unsupported_host(case: &Case<'_>) -> Vec<Draft> {
-    let (Some(registry), Some((kind, seen))) = (case.registry, unsupported(case)) else {
+    let (Some(registry), Some((kind, delegation))) = (case.registry, without_service_endpoint(case)) else {
         return Vec::new();
+    };
+    let seen = match (delegation, &case.place.subnet) {
+        (Some(delegation), Some(id)) => evidence::config(id, "/properties/delegations", delegation),
+        _ => evidence::vantage(format!("the host is {kind}")),
     };
     let refused: Vec<_> = denied(case).into_iter().filter(|(e, _)| !resolves_privately(e)).collect();
     let subnets = ruled(case);

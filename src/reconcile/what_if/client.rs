@@ -10,7 +10,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::facts::{ConfigFacts, LoginEvent, ResourceId};
-use crate::reconcile::place::is_private;
+use crate::reconcile::place::{is_private, only};
 
 /// A client, and what is known of it besides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,11 +156,10 @@ pub fn of_logins(config: &ConfigFacts, events: &[LoginEvent]) -> Vec<Client> {
 
 fn subnet_of(config: &ConfigFacts, address: IpAddr) -> Option<ResourceId> {
     let holds = |prefixes: &[IpNet]| prefixes.iter().any(|p| p.contains(&address));
-    let mut holding = config.subnets.iter().filter(|read| {
+    let holding = config.subnets.iter().filter(|read| {
         is_private(address) && read.subnet.known().and_then(Option::as_ref).is_some_and(|s| holds(&s.address_prefixes))
     });
-    let first = holding.next()?;
-    holding.next().is_none().then(|| first.id.clone())
+    only(holding).map(|read| read.id.clone())
 }
 
 #[cfg(test)]

@@ -52,18 +52,13 @@ pub fn what_if(
 
 /// What the access model promises a client.
 fn access(config: &ConfigFacts, registry: &RegistryConfig, client: &Client, options: &Options) -> Access {
-    let mut case = Case::new(config, Some(registry), None, options);
+    let case = Case::new(config, Some(registry), None, options);
     match &client.who {
-        Who::Subnet(id) => {
-            case.place = Place::in_subnet(id);
-            promised(&case, registry)
-        }
+        Who::Subnet(id) => promised(&case.from_place(Place::in_subnet(id)), registry),
         Who::Service(kind) => of_service(&case, registry, kind),
         Who::Addresses(range) => {
-            case.place = Place::at(range.network());
-            let first = promised(&case, registry);
-            case.place = Place::at(range.broadcast());
-            let last = promised(&case, registry);
+            let first = promised(&case.from_place(Place::at(range.network())), registry);
+            let last = promised(&case.from_place(Place::at(range.broadcast())), registry);
             if first.access == last.access {
                 return first;
             }

@@ -103,7 +103,16 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
         return wrong;
     }
     match serde_json::from_str::<Value>(&ran.stdout) {
-        Ok(report) => report_faults(expect, &report, &mut wrong),
+        Ok(report) => {
+            // These have exit codes of their own.
+            let else_told =
+                ["--fail-on", "audit", "check-health"].iter().any(|word| ran.command.iter().any(|w| w == word));
+            let blocked = text(&report, "/registries/0/verdict") == "blocked";
+            if blocked && ran.exit == Some(0) && !else_told {
+                wrong.push("exit 0, and the registry cannot be used".to_owned());
+            }
+            report_faults(expect, &report, &mut wrong);
+        }
         Err(error) => wrong.push(format!("the report is not JSON: {error}")),
     }
     wrong
