@@ -196,24 +196,24 @@ fn rules_do_not_apply_to_private_link(case: &Case<'_>) -> Vec<Draft> {
     if rules.is_empty() || approved.is_empty() {
         return Vec::new();
     }
-    vec![
-        Draft::new(
-            format!("The IP rules of {} do not apply to its private endpoints", registry.name),
-            "IP rules restrict the public endpoint; clients of a private endpoint get in whatever their address.",
-        )
-        .seen([
-            evidence::registry(
-                registry,
-                "/properties/networkRuleSet/ipRules",
-                evidence::list(rules.iter().map(|r| &r.value)),
-            ),
-            evidence::registry(
-                registry,
-                "/properties/privateEndpointConnections",
-                evidence::list(approved.iter().map(|c| &c.id)),
-            ),
-        ]),
-    ]
+    let draft = Draft::new(
+        format!("The IP rules of {} do not apply to its private endpoints", registry.name),
+        "IP rules restrict the public endpoint; clients of a private endpoint get in whatever their address.",
+    )
+    .seen([
+        evidence::registry(
+            registry,
+            "/properties/networkRuleSet/ipRules",
+            evidence::list(rules.iter().map(|r| &r.value)),
+        ),
+        evidence::registry(
+            registry,
+            "/properties/privateEndpointConnections",
+            evidence::list(approved.iter().map(|c| &c.id)),
+        ),
+    ]);
+    // A private endpoint that was not read may be gone.
+    vec![if approved.iter().any(|c| c.private_endpoint.is_known()) { draft } else { draft.likely() }]
 }
 
 declare_finding! {
