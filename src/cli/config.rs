@@ -1,7 +1,6 @@
 //! `config`: the registry's side alone, from ARM or from files.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -11,7 +10,7 @@ use crate::facts::{Cloud, ConfigFacts};
 use crate::reconcile::{Options, reconcile};
 use crate::report;
 
-use super::args::{ConfigArguments, FailOn, RegistryArguments, VerdictArguments};
+use super::args::{ConfigArguments, ConnectionArguments, FailOn, RegistryArguments, VerdictArguments};
 use super::check::{MAX_IN_FLIGHT, http_settings};
 use super::exit::{Failure, Outcome};
 use super::output::Output;
@@ -72,17 +71,15 @@ async fn from_arm(arguments: &ConfigArguments) -> Result<ConfigFacts, Failure> {
 /// The arguments that read one registry and nothing of the client's place.
 pub(super) fn of_registry(
     registry: &RegistryArguments,
-    ca_file: Option<PathBuf>,
-    timeout: Duration,
+    from: Vec<PathBuf>,
+    connection: &ConnectionArguments,
 ) -> ConfigArguments {
     ConfigArguments {
         registry: registry.clone(),
-        from: Vec::new(),
+        from,
         subnet: None,
         vnet: None,
-        proxy: None,
-        ca_file,
-        timeout,
+        connection: connection.clone(),
         used_by: Vec::new(),
         save: None,
         verdict: VerdictArguments { fail_on: FailOn::Never },
@@ -97,10 +94,10 @@ pub(super) fn request(arguments: &ConfigArguments) -> Result<(Session, ReadReque
             let aim = aim(name, registry.cloud.as_deref())?;
             (Target::Registry(aim.reference), aim.cloud)
         }
-        None if registry.subscription.is_some() => (Target::Subscription, cloud(arguments)?),
-        None => return Err(Failure::Missing("config needs --subscription, --name or --from FILE")),
+        None => (Target::Subscription, cloud(arguments)?),
     };
-    let http = http_settings(arguments.proxy.as_ref(), arguments.ca_file.as_deref(), arguments.timeout.mul_f64(0.3))?;
+    let ConnectionArguments { proxy, ca_file, timeout } = &arguments.connection;
+    let http = http_settings(proxy.as_ref(), ca_file.as_deref(), timeout.mul_f64(0.3))?;
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let request = ReadRequest {
@@ -113,7 +110,7 @@ pub(super) fn request(arguments: &ConfigArguments) -> Result<(Session, ReadReque
             vnet: arguments.vnet.clone(),
             ..ClientHints::default()
         },
-        deadline: arguments.timeout,
+        deadline: *timeout,
         max_in_flight: MAX_IN_FLIGHT,
     };
     Ok((session, request))

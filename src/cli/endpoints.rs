@@ -1,13 +1,12 @@
 //! `endpoints`: what a client's firewall must allow for a registry.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::report::allow::{AllowList, RuleFormat};
 
-use super::args::{ConfigArguments, FailOn, RegistryArguments, VerdictArguments};
+use super::args::{ConnectionArguments, RegistryArguments};
 use super::config;
 use super::exit::{Failure, Outcome};
 use super::output::{Output, write};
@@ -27,9 +26,9 @@ pub struct EndpointsArguments {
     /// Print ready rules instead of a list.
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<Rules>,
-    /// Certificates to trust besides the platform's.
-    #[arg(long, value_name = "PEM")]
-    pub ca_file: Option<PathBuf>,
+    /// The way to Azure.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
 }
 
 /// Ready rules.
@@ -66,7 +65,8 @@ pub(super) async fn run(arguments: &EndpointsArguments, output: &Output) -> Resu
     if arguments.registry.name.is_none() && arguments.from.is_empty() {
         return Err(Failure::Missing("endpoints needs a registry: --name NAME or --from FILE"));
     }
-    let facts = config::facts(&reading(arguments)).await?;
+    let reading = config::of_registry(&arguments.registry, arguments.from.clone(), &arguments.connection);
+    let facts = config::facts(&reading).await?;
     let registry = facts.registries.first().ok_or(Failure::NotRead)?;
     let list = AllowList::of(registry, &facts.cloud);
     match arguments.format {
@@ -79,20 +79,4 @@ pub(super) async fn run(arguments: &EndpointsArguments, output: &Output) -> Resu
         None => output.value(&list, |_| list.table())?,
     }
     Ok(Outcome::Healthy)
-}
-
-/// The arguments of `config` that read the same registry.
-fn reading(arguments: &EndpointsArguments) -> ConfigArguments {
-    ConfigArguments {
-        registry: arguments.registry.clone(),
-        from: arguments.from.clone(),
-        subnet: None,
-        vnet: None,
-        proxy: None,
-        ca_file: arguments.ca_file.clone(),
-        timeout: Duration::from_secs(30),
-        used_by: Vec::new(),
-        save: None,
-        verdict: VerdictArguments { fail_on: FailOn::Never },
-    }
 }

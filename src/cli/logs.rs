@@ -1,8 +1,5 @@
 //! `logs`: failed and blocked logins at a registry, from its own log.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::Args;
 use time::OffsetDateTime;
 
@@ -11,7 +8,7 @@ use crate::facts::Known;
 use crate::reconcile::{Options, reconcile};
 use crate::report::logins::LoginReport;
 
-use super::args::{RegistryArguments, VerdictArguments};
+use super::args::{ConnectionArguments, RegistryArguments, VerdictArguments};
 use super::config;
 use super::exit::{Failure, Outcome};
 use super::output::Output;
@@ -28,12 +25,9 @@ pub struct LogsArguments {
     /// How many hours back.
     #[arg(long, value_name = "HOURS", default_value = "24", value_parser = clap::value_parser!(u32).range(1..=8760))]
     pub hours: u32,
-    /// How long the configuration, and then the log, may take, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = super::args::seconds)]
-    pub timeout: Duration,
-    /// Certificates to trust besides the platform's.
-    #[arg(long, value_name = "PEM")]
-    pub ca_file: Option<PathBuf>,
+    /// The way to Azure.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// When findings are a failure.
     #[command(flatten)]
     pub verdict: VerdictArguments,
@@ -44,10 +38,10 @@ pub(super) async fn run(arguments: &LogsArguments, output: &Output) -> Result<Ou
         return Err(Failure::Missing("logs needs a registry: --name NAME"));
     }
     let (session, request) =
-        config::request(&config::of_registry(&arguments.registry, arguments.ca_file.clone(), arguments.timeout))?;
+        config::request(&config::of_registry(&arguments.registry, Vec::new(), &arguments.connection))?;
     let mut facts = crate::config::read(&request, &session).await;
     let registry = facts.registries.first_mut().ok_or(Failure::NotRead)?;
-    let log = read_login_events(&session, registry, arguments.hours, arguments.timeout).await;
+    let log = read_login_events(&session, registry, arguments.hours, arguments.connection.timeout).await;
     registry.login_events = log.events.clone();
     let mut report = reconcile(&facts, &[], &Options::at(OffsetDateTime::now_utc()));
     for registry in &mut report.registries {

@@ -1,7 +1,6 @@
 //! `whatif`: who would be let in and who shut out by a change, before it is made.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use time::OffsetDateTime;
@@ -15,14 +14,11 @@ use crate::reconcile::what_if::setting::Setting;
 use crate::reconcile::what_if::what_if;
 use crate::report;
 
-use super::args::RegistryArguments;
+use super::args::{ConnectionArguments, RegistryArguments};
 use super::config;
 use super::exit::{Failure, Outcome};
 use super::output::Output;
 use super::snapshot_file::{read_bounded, read_configs};
-
-/// How long ARM may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `whatif`.
 #[derive(Debug, Args)]
@@ -35,6 +31,9 @@ pub struct WhatIfArguments {
     /// ConfigSnapshot files, as `config --save` writes them, instead of Azure.
     #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with_all = ["subscription", "resource_group", "tenant"])]
     pub config: Vec<PathBuf>,
+    /// The way to Azure.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// A change: a property below `properties`, then `=`, `+=` or `-=`, then its value.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH=VALUE")]
     pub set: Vec<Setting>,
@@ -53,16 +52,20 @@ pub struct WhatIfArguments {
 }
 
 pub(super) async fn run(arguments: &WhatIfArguments, output: &Output) -> Result<Outcome, Failure> {
+    let listed = arguments.clients.as_deref().map(listed).transpose()?.unwrap_or_default();
     let config = match arguments.config.as_slice() {
-        [] => read(arguments).await?,
+        [] => read(arguments, &listed).await?,
         files => read_configs(files)?.ok_or(Failure::NotRead)?,
     };
     let name = arguments.registry.name.as_deref();
     let registry = config.registries.iter().find(|r| name.is_none_or(|name| named(r, name))).ok_or(Failure::NotRead)?;
     let mut clients = known(&config, &arguments.used_by);
-    if let Some(path) = &arguments.clients {
-        clients.extend(listed(path)?);
-    }
+    // A subnet of the list may be one that the configuration knows already.
+    let more =
+        listed.into_iter().filter(|client| client.name.is_some() || !clients.iter().any(|c| c.who == client.who));
+    let more: Vec<Client> = more.collect();
+    clients.retain(|client| !more.iter().any(|named| named.who == client.who));
+    clients.extend(more);
     if arguments.from_logs {
         let events = registry.login_events.known().ok_or(Failure::Missing(
             "the registry's log could not be read, which --from-logs needs; `acr-doctor logs` says why",
@@ -79,14 +82,18 @@ fn named(registry: &crate::facts::RegistryConfig, name: &str) -> bool {
     registry.name.as_str().eq_ignore_ascii_case(name) || registry.login_server.as_str().eq_ignore_ascii_case(name)
 }
 
-async fn read(arguments: &WhatIfArguments) -> Result<ConfigFacts, Failure> {
+async fn read(arguments: &WhatIfArguments, listed: &[Client]) -> Result<ConfigFacts, Failure> {
     if arguments.registry.name.is_none() {
         return Err(Failure::Missing("whatif needs a registry: --name NAME or --config FILE"));
     }
-    let (session, request) = config::request(&config::of_registry(&arguments.registry, None, PATIENCE))?;
+    let reading = config::of_registry(&arguments.registry, Vec::new(), &arguments.connection);
+    let (session, mut request) = config::request(&reading)?;
+    // What guards the clients' subnets decides as well.
+    request.client.more_subnets = listed.iter().filter_map(Client::subnet).cloned().collect();
     let mut facts = Box::pin(crate::config::read(&request, &session)).await;
     if let Some(registry) = facts.registries.first_mut().filter(|_| arguments.from_logs) {
-        registry.login_events = Box::pin(read_login_events(&session, registry, arguments.hours, PATIENCE)).await.events;
+        registry.login_events =
+            Box::pin(read_login_events(&session, registry, arguments.hours, arguments.connection.timeout)).await.events;
     }
     Ok(facts)
 }

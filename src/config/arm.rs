@@ -263,15 +263,15 @@ impl Arm {
         let resource = url.path().to_owned();
         self.check_origin(&url)?;
         let audience = &self.0.session.cloud().resource_manager_audience;
-        let token =
-            self.0.session.token(audience).await.map_err(|error| {
-                ReadError::new(&resource, ReadFailure::Unauthorized, format!("not signed in: {error}"))
-            })?;
         let clients =
             self.0.session.clients().await.map_err(|why| ReadError::new(&resource, ReadFailure::Unreachable, why))?;
         let mut tries = 0;
         loop {
             tries += 1;
+            // Before each try: a pause may outlast a token.
+            let token = self.0.session.token(audience).await.map_err(|error| {
+                ReadError::new(&resource, ReadFailure::Unauthorized, format!("not signed in: {error}"))
+            })?;
             let mut request = clients.for_url(&url).request(method(body), url.clone()).bearer_auth(token.reveal());
             if let Some(body) = body {
                 request = request.json(body);

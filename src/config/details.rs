@@ -167,7 +167,16 @@ impl Reader<'_> {
                 None,
             );
         };
-        let answer = registry_requests::get_at(&self.arm, &config.id, version.clone()).await;
+        let mut version = version;
+        let mut answer = registry_requests::get_at(&self.arm, &config.id, version.clone()).await;
+        // A refusal lists what there is, where nothing was listed before.
+        if let Err(refusal) = &answer
+            && refusal.failure == ReadFailure::ApiVersion
+            && let Some(other) = for_subnet_rules(Some(&refusal.versions)).filter(|other| *other != version)
+        {
+            version = other;
+            answer = registry_requests::get_at(&self.arm, &config.id, version.clone()).await;
+        }
         let error = match answer.map(|document| registry(&document, Origin::Answer(&version))) {
             Ok(Ok(older)) => match older.network_rule_set {
                 Known::Known(Some(set)) if set.virtual_network_rules.is_known() => {

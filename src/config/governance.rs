@@ -109,7 +109,8 @@ impl Reader<'_> {
                 return error.known();
             }
         };
-        let read = join_all(items.iter().map(|item| self.assignment(item))).await;
+        let applies = |item: &&Value| !Fields::of(item).texts("notScopes").iter().any(|scope| id.is_within(scope));
+        let read = join_all(items.iter().filter(applies).map(|item| self.assignment(item))).await;
         Known::Known(read.into_iter().flatten().collect())
     }
 

@@ -7,6 +7,7 @@ mod recorded;
 mod rights;
 mod role;
 mod round_trips;
+mod versions;
 
 use futures::FutureExt;
 use serde_json::{Value, json};

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{
     ConnectionStatus, DefaultAction, NetworkRuleBypassOptions, NetworkRuleSet, PrivateEndpointConnection,
@@ -11,10 +13,11 @@ use crate::facts::registry::{
 };
 use crate::facts::report::ExpectedPath;
 use crate::facts::vantage::HostKind;
-use crate::facts::{EndpointObservation, Fqdn, RegistryConfig};
+use crate::facts::{EndpointObservation, EndpointRole, Fqdn, Known, RegistryConfig};
 
 use super::case::Case;
 use super::place::is_private;
+use super::rules::filtering_route;
 use super::symptom::Symptom;
 
 /// A promise of the configuration, with the clause that decided.
@@ -200,11 +203,54 @@ fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObserv
         None if rules.ip_rules.is_empty() && no_subnet_rule => {
             Expectation::new(ExpectedPath::Blocked, "the default action is Deny and there is no rule for this client")
         }
-        None => Expectation::new(
+        None => match egress(case).filter(|_| !proxied) {
+            Some(ranges) => by_egress(rules, ranges),
+            None => Expectation::new(
+                ExpectedPath::Unknown,
+                "the default action is Deny, and the address that the registry sees is not known (--egress-ip tells it)",
+            ),
+        },
+    }
+}
+
+/// One of several addresses, as those of a NAT gateway or a firewall, which alternate.
+fn by_egress(rules: &NetworkRuleSet, ranges: &[IpNet]) -> Expectation {
+    let own: Vec<IpNet> = rules.ip_rules.iter().filter_map(|rule| rule.range).map(IpNet::V4).collect();
+    let all = ranges.iter().all(|range| own.iter().any(|rule| rule.contains(range)));
+    let any = ranges.iter().any(|range| own.iter().any(|rule| rule.contains(range) || range.contains(rule)));
+    let shown: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+    let shown = shown.join(", ");
+    match (all, any) {
+        (true, _) => Expectation::new(
+            ExpectedPath::PublicAllowed,
+            format!("IP rules cover every address that the client's subnet sends from ({shown})"),
+        ),
+        (false, false) => Expectation::new(
+            ExpectedPath::Blocked,
+            format!(
+                "the default action is Deny and no rule covers an address that the client's subnet sends from ({shown})"
+            ),
+        ),
+        (false, true) => Expectation::new(
             ExpectedPath::Unknown,
-            "the default action is Deny, and the address that the registry sees is not known (--egress-ip tells it)",
+            format!("IP rules cover a part of the addresses that the client's subnet sends from ({shown})"),
         ),
     }
+}
+
+/// The public addresses that the client's subnet sends from, where they are known. A default route to an appliance goes
+/// before a NAT gateway.
+fn egress<'a>(case: &Case<'a>) -> Option<&'a [IpNet]> {
+    let (_, subnet) = case.client_subnet()?;
+    let addresses = match &subnet.egress_firewall {
+        Known::Known(Some(firewall)) => &firewall.public_addresses,
+        _ if filtering_route(case, EndpointRole::Login, None).is_some() => return None,
+        _ => {
+            subnet.route_table.known()?;
+            subnet.nat_gateway_addresses.known()?
+        }
+    };
+    (!addresses.is_empty()).then_some(addresses.as_slice())
 }
 
 /// The registry saw a private address: the request came by a service endpoint, where only a subnet rule counts.
@@ -268,7 +314,8 @@ fn no_subnet_rules(case: &Case<'_>) -> bool {
     case.subnet_rules().is_some_and(|rules| rules.is_empty())
 }
 
-/// The address that the registry sees: from its own refusal, from `--egress-ip`, or the subnet's one NAT address.
+/// The address that the registry sees: from its own refusal, from `--egress-ip`, or the only one that the subnet sends
+/// from.
 fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option<IpAddr> {
     if let Some(address) = case.place.address {
         return Some(address);
@@ -278,15 +325,9 @@ fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option
         _ => None,
     });
     let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
-    let nat = || {
-        if is_proxied(seen) {
-            return None;
-        }
-        let (_, subnet) = case.client_subnet()?;
-        match subnet.nat_gateway_addresses.known()?.as_slice() {
-            [one] if one.prefix_len() == one.max_prefix_len() => Some(one.addr()),
-            _ => None,
-        }
+    let only = || match egress(case).filter(|_| !is_proxied(seen))? {
+        [one] if one.prefix_len() == one.max_prefix_len() => Some(one.addr()),
+        _ => None,
     };
-    denied.or(told).or_else(nat)
+    denied.or(told).or_else(only)
 }

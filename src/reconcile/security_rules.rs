@@ -17,8 +17,8 @@ use super::place::is_private;
 pub struct Connection<'a> {
     /// The client's addresses or its subnet's ranges; empty: not known.
     pub sources: &'a [IpNet],
-    /// The destination's address.
-    pub destination: IpAddr,
+    /// The destination's address; `None`: a public one that is not known.
+    pub destination: Option<IpAddr>,
     /// What stands there.
     pub role: EndpointRole,
     /// Its region, where it is known.
@@ -140,9 +140,14 @@ fn destination_matches(prefix: &str, connection: &Connection<'_>) -> Matches {
         return Matches::Yes;
     }
     if let Some(range) = range_of(prefix) {
-        return range.contains(&connection.destination).into();
+        return match connection.destination {
+            Some(destination) => range.contains(&destination).into(),
+            None if range.prefix_len() == 0 => Matches::Yes,
+            None if is_private(range.addr()) => Matches::No,
+            None => Matches::Maybe,
+        };
     }
-    let private = is_private(connection.destination);
+    let private = connection.destination.is_some_and(is_private);
     let (tag, region) = match prefix.split_once('.') {
         Some((tag, region)) => (tag, Some(region)),
         None => (prefix, None),
@@ -157,8 +162,10 @@ fn destination_matches(prefix: &str, connection: &Connection<'_>) -> Matches {
 
 /// A service tag: by its ranges where they were read, else by what the endpoint is.
 fn tagged(prefix: &str, tag: &str, region: Option<&str>, connection: &Connection<'_>) -> Matches {
-    if let Some(read) = connection.tags.iter().find(|t| t.name.eq_ignore_ascii_case(prefix)) {
-        return read.prefixes.iter().any(|p| p.contains(&connection.destination)).into();
+    if let (Some(read), Some(destination)) =
+        (connection.tags.iter().find(|t| t.name.eq_ignore_ascii_case(prefix)), connection.destination)
+    {
+        return read.prefixes.iter().any(|p| p.contains(&destination)).into();
     }
     let stands_for = match connection.role {
         EndpointRole::Login | EndpointRole::Data | EndpointRole::Regional => "azurecontainerregistry",
@@ -203,7 +210,7 @@ mod tests {
         let region = "westeurope".parse().unwrap();
         let connection = Connection {
             sources: &["10.1.0.4/32".parse().unwrap()],
-            destination: destination.parse().unwrap(),
+            destination: destination.parse().ok(),
             role,
             region: Some(&region),
             tags: &[],
@@ -247,6 +254,19 @@ mod tests {
         let range = rule("range", 100, "Deny", "20.50.0.0/16", "400-500");
         assert_eq!(judged(vec![range], PUBLIC, EndpointRole::Login), Ok(false));
         assert!(!holds_port("x-500", 443) && !holds_port("", 443) && holds_port("*", 443));
+    }
+
+    #[test]
+    fn of_a_public_address_that_is_not_known_only_what_names_every_one_or_none_is_told() {
+        let deny = || rule("deny", 200, "Deny", "*", "*");
+        let some = rule("some", 100, "Allow", "20.50.0.0/16", "443");
+        assert_eq!(judged(vec![some, deny()], "not known", EndpointRole::Login), Err(()));
+        let private = rule("private", 100, "Allow", "10.0.0.0/8", "443");
+        assert_eq!(judged(vec![private, deny()], "not known", EndpointRole::Login), Ok(false));
+        let all = rule("all", 100, "Allow", "0.0.0.0/0", "443");
+        assert_eq!(judged(vec![all, deny()], "not known", EndpointRole::Login), Ok(true));
+        let tag = rule("tag", 100, "Allow", "AzureContainerRegistry", "443");
+        assert_eq!(judged(vec![tag, deny()], "not known", EndpointRole::Login), Ok(true));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::facts::config::ConfigFacts;
 use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
-use crate::facts::network::PrivateEndpoint;
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::registry::{
     AgentPool, CacheRule, ConnectedRegistry, ConnectionStatus, DefaultAction, DiagnosticSetting,
     NetworkRuleBypassOptions, NetworkRuleSet, PolicyAssignment, PrivateEndpointConnection, PublicNetworkAccess,
@@ -74,6 +74,7 @@ fn besides(registry: &RegistryConfig, config: &ConfigFacts) -> impl Iterator<Ite
     let workspaces = registry.diagnostic_settings.known().into_iter().flatten().filter_map(events);
     let protocol = registry.endpoint_protocol.known().filter(|protocol| !protocol.eq_ignore_ascii_case("IPv4"));
     [
+        ("private DNS", zones(registry, config)),
         ("regional endpoints", regional.map(|e| e.host.to_string()).collect()),
         ("protocol", protocol.into_iter().cloned().collect()),
         ("tasks", each(&registry.tasks, |task| task.name.clone())),
@@ -88,6 +89,30 @@ fn besides(registry: &RegistryConfig, config: &ConfigFacts) -> impl Iterator<Ite
     .into_iter()
     .filter(|(_, all): &(_, Vec<String>)| !all.is_empty())
     .map(|(label, all)| (label, list(all.into_iter())))
+}
+
+/// The private zones beside private endpoints: where each is, and which networks see it.
+fn zones(registry: &RegistryConfig, config: &ConfigFacts) -> Vec<String> {
+    if registry.private_endpoint_connections.known().is_none_or(Vec::is_empty) {
+        return Vec::new();
+    }
+    let seen = |zone: &PrivateDnsZone| match &zone.links {
+        Known::Known(links) if links.is_empty() => "without a link".to_owned(),
+        Known::Known(links) if links.len() > 3 => format!("for {} networks", links.len()),
+        Known::Known(links) => {
+            let networks: Vec<&str> = links.iter().map(|link| link.virtual_network.name()).collect();
+            format!("for {}", networks.join(" and "))
+        }
+        Known::Unknown(_) => "links not known".to_owned(),
+    };
+    match &config.private_dns_zones {
+        Known::Known(zones) if zones.is_empty() => vec!["no zone".to_owned()],
+        Known::Known(zones) => {
+            let group = |zone: &PrivateDnsZone| zone.id.resource_group().unwrap_or_default().to_owned();
+            zones.iter().map(|zone| format!("{} in {} {}", zone.name, group(zone), seen(zone))).collect()
+        }
+        Known::Unknown(unknown) => vec![format!("not known: {}", unknown.why)],
+    }
 }
 
 /// The public addresses that the client's subnet sends from, as far as it has a NAT gateway or a firewall.
@@ -202,7 +227,11 @@ fn connection(connection: &PrivateEndpointConnection) -> String {
     let id = connection.private_endpoint_id.as_ref().unwrap_or(&connection.id);
     let endpoint: Option<&PrivateEndpoint> = connection.private_endpoint.known().and_then(Option::as_ref);
     let place = endpoint.and_then(|e| e.subnet.as_ref()).map(|subnet| format!(" in {}", subnet_name(subnet)));
-    format!("{} {}{}", id.name(), connection.status, place.unwrap_or_default())
+    let place = match &connection.private_endpoint {
+        Known::Known(None) => " (gone)".to_owned(),
+        _ => place.unwrap_or_default(),
+    };
+    format!("{} {}{place}", id.name(), connection.status)
 }
 
 fn bypass(registry: &RegistryConfig) -> String {

@@ -38,6 +38,7 @@ mod report;
 mod rights;
 mod rule_pages;
 mod secrets;
+mod services;
 mod snapshots;
 mod stopped_audits;
 mod tools;

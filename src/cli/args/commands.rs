@@ -87,6 +87,20 @@ pub struct VantageArguments {
     pub runtime_root: Option<PathBuf>,
 }
 
+/// How connections to Azure are made, and how long they may take.
+#[derive(Debug, Clone, Args)]
+pub struct ConnectionArguments {
+    /// A proxy instead of the environment's. Its credentials are never shown.
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<ProxyUrl>,
+    /// Certificates to trust besides the platform's.
+    #[arg(long, value_name = "PEM")]
+    pub ca_file: Option<PathBuf>,
+    /// The overall deadline in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
 /// A proxy's URL as typed. It may hold a password, so that it is read later, and no message repeats it.
 #[derive(Debug, Clone)]
 pub struct ProxyUrl(Secret);
@@ -170,8 +184,10 @@ pub struct CheckArguments {
 
 /// `config`.
 #[derive(Debug, Args)]
-#[command(after_help = "Without --name every registry of the subscription is read.\n\nExamples:\n  \
-    acr-doctor config --subscription Production\n  az acr show -n contosoapps | acr-doctor config --from /dev/stdin")]
+#[command(
+    after_help = "Without --name every registry of the subscription is read; without --subscription that of az's account.\n\nExamples:\n  \
+    acr-doctor config --subscription Production\n  az acr show -n contosoapps | acr-doctor config --from /dev/stdin"
+)]
 pub struct ConfigArguments {
     /// The registry, or all of a subscription.
     #[command(flatten)]
@@ -185,15 +201,9 @@ pub struct ConfigArguments {
     /// The client's virtual network, to judge by.
     #[arg(long, value_name = "ID")]
     pub vnet: Option<ResourceId>,
-    /// A proxy instead of the environment's. Its credentials are never shown.
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<ProxyUrl>,
-    /// Certificates to trust besides the platform's.
-    #[arg(long, value_name = "PEM")]
-    pub ca_file: Option<PathBuf>,
-    /// The overall deadline in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
-    pub timeout: Duration,
+    /// The way to Azure.
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// A service that must pull from the registry, e.g. app-service, container-instances.
     #[arg(long, num_args = 1.., value_name = "KIND")]
     pub used_by: Vec<String>,

@@ -8,8 +8,8 @@ use crate::facts::Severity;
 
 pub(super) use commands::seconds;
 pub use commands::{
-    CheckArguments, ConfigArguments, Origin, ProbeArguments, ProxyUrl, ReconcileArguments, RegistryArguments,
-    VantageArguments,
+    CheckArguments, ConfigArguments, ConnectionArguments, Origin, ProbeArguments, ProxyUrl, ReconcileArguments,
+    RegistryArguments, VantageArguments,
 };
 
 /// Says why an Azure container registry cannot be reached from here.

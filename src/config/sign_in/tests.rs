@@ -37,6 +37,28 @@ async fn an_authority_that_is_not_reached_ends_the_chain_and_is_not_a_refusal() 
 }
 
 #[tokio::test]
+async fn a_managed_identity_is_asked_at_its_endpoint_and_again_when_its_token_nears_its_end() {
+    use crate::config::fake_arm::{FakeArm, Reply};
+    let fake = FakeArm::start(|_| {
+        let end = OffsetDateTime::now_utc() + time::Duration::minutes(2);
+        Reply::ok(&serde_json::json!({ "access_token": "of-the-identity", "token_type": "Bearer",
+            "expires_on": end.unix_timestamp().to_string(), "resource": "https://management.azure.com" }))
+    })
+    .await;
+    let endpoint = fake.url.join("/msi/token").unwrap();
+    let environment = Environment::of(&[("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "the-header")]);
+    let session = Session::of_test(Cloud::public(), environment);
+    for asked in 1..=2 {
+        let token = session.token("https://management.azure.com/").await.unwrap();
+        assert_eq!(token.reveal(), "of-the-identity");
+        assert!(fake.asked().len() >= asked, "two minutes are less than what is left to a token in use");
+    }
+    let SignIn::SignedIn { credential, tried, .. } = session.sign_in() else { panic!("{:?}", session.sign_in()) };
+    assert_eq!(credential, "managed identity");
+    assert_eq!(tried.len(), 2, "environment and workload identity, each with its reason: {tried:?}");
+}
+
+#[tokio::test]
 async fn half_a_service_principal_says_what_is_missing() {
     let environment = Environment::of(&[("AZURE_CLIENT_ID", "app"), ("AZURE_CLIENT_SECRET", "s")]);
     let tried = attempts(Session::of_test(Cloud::public(), environment).token("https://a/").await.unwrap_err());

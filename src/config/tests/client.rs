@@ -112,6 +112,29 @@ async fn a_firewall_is_found_in_the_subscription_of_the_hub() {
 }
 
 #[tokio::test]
+async fn a_policy_that_excludes_the_registrys_group_is_not_in_its_way() {
+    let deny = "/providers/Microsoft.Authorization/policyDefinitions/0fdf0491-d080-4575-b627-ad0e843cba0f";
+    let (facts, _) = read_in(
+        move |asked| {
+            if !asked.path().ends_with("/policyAssignments") {
+                return world(asked);
+            }
+            let assigned = |id: &str, excluded: &str| {
+                json!({ "id": id, "name": id, "properties": { "policyDefinitionId": deny,
+                    "parameters": { "effect": { "value": "Deny" } }, "notScopes": [excluded] } })
+            };
+            let (group, other) =
+                (format!("/subscriptions/{SUB}/resourceGroups/RG"), format!("/subscriptions/{SUB}/resourceGroups/r"));
+            Reply::ok(&json!({ "value": [assigned("excluded", &group), assigned("assigned", &other)] }))
+        },
+        |_| (),
+    )
+    .await;
+    let assignments = facts.registries[0].policy_assignments.known().unwrap();
+    assert_eq!(assignments.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["assigned"]);
+}
+
+#[tokio::test]
 async fn a_machines_subnet_is_found_by_its_interface() {
     let machine = format!("/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm");
     let vm = machine.clone();

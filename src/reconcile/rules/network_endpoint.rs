@@ -114,7 +114,13 @@ fn denied_at<'a>(
     }
     let group = subnet.network_security_group.known()?.as_ref()?;
     let sources: Vec<_> = case.probe?.vantage.addresses.iter().map(|a| a.addr().into()).collect();
-    let connection = Connection { sources: &sources, destination, role: EndpointRole::Login, region: None, tags: &[] };
+    let connection = Connection {
+        sources: &sources,
+        destination: Some(destination),
+        role: EndpointRole::Login,
+        region: None,
+        tags: &[],
+    };
     match inbound(group, &connection) {
         Judgement::Denied(rule) => rule.map(|rule| (group, rule)),
         Judgement::Allowed(_) | Judgement::Undecided(_) => None,

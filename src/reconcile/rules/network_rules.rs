@@ -43,7 +43,7 @@ fn denied_by<'a>(
     let home = case.registry.map(|r| &r.location).filter(|_| endpoint.role == EndpointRole::Login);
     let connection = Connection {
         sources,
-        destination,
+        destination: Some(destination),
         role: endpoint.role,
         region: endpoint.region.as_ref().or(home),
         tags: case.config.service_tags.known().map_or(&[], Vec::as_slice),
@@ -199,7 +199,7 @@ fn leads_to_a_filter(route: &Route) -> bool {
 }
 
 /// The table of the client's subnet and the route to an appliance that registry traffic takes.
-fn filtering_route<'a>(
+pub(in crate::reconcile) fn filtering_route<'a>(
     case: &Case<'a>,
     role: EndpointRole,
     destination: Option<IpAddr>,

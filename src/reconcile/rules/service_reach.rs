@@ -9,6 +9,8 @@ use crate::reconcile::place::Place;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
+use super::service_kinds::{Passage, passage};
+
 pub(super) static RULES: &[&Rule] = &[&TASKS_BLOCKED, &UNTRUSTED_SERVICE, &TRUSTED_ACCESS_NEEDLESS];
 
 /// Whether trusted services pass; `None`: not known.
@@ -164,48 +166,6 @@ fn task_identity(registry: &RegistryConfig, task: &str) -> Fix {
         Ok(resource) => fix
             .change(Change::Patch { resource, merge: serde_json::json!({ "identity": { "type": "SystemAssigned" } }) }),
         Err(_) => fix,
-    }
-}
-
-/// How a service gets past a registry's network rules (allow-access-trusted-services).
-pub(in crate::reconcile) enum Passage {
-    /// Never as a trusted service; the words say which way is left.
-    Never(&'static str),
-    /// As a trusted service, with what it needs besides.
-    Trusted(&'static str),
-    /// By a network of the user's own: judged from there.
-    OwnNetwork,
-}
-
-/// The documented table: container-registry docs, "allow-access-trusted-services".
-pub(in crate::reconcile) fn passage(kind: &str) -> Passage {
-    match kind.to_ascii_lowercase().replace('_', "-").as_str() {
-        "aks"
-        | "vm"
-        | "virtual-machine"
-        | "vmss"
-        | "self-hosted-agent"
-        | "devops-self-hosted-agent"
-        | "azure-devops-self-hosted"
-        | "github-self-hosted-runner"
-        | "self-hosted-runner" => Passage::OwnNetwork,
-        "container-instances" | "aci" => Passage::Trusted("a managed identity with a role to pull"),
-        "machine-learning" | "ml" => Passage::Trusted("a system-assigned identity with a role to pull"),
-        "defender" | "import" => Passage::Trusted("nothing else"),
-        "tasks" => Passage::Trusted("networkRuleBypassAllowedForTasks and a system-assigned identity"),
-        "app-service" | "web-app" | "functions" | "function-app" => {
-            Passage::Never("a private endpoint, VNet integration, and image pull over it")
-        }
-        "container-apps" => {
-            Passage::Never("a private endpoint, and an environment in a virtual network that reaches it")
-        }
-        "devops-hosted-agent" | "azure-devops" => {
-            Passage::Never("a self-hosted agent in a network that the registry lets in")
-        }
-        "github-hosted-runner" | "github-actions" => {
-            Passage::Never("a self-hosted runner in a network that the registry lets in")
-        }
-        _ => Passage::Never("a private endpoint in a network that the service uses"),
     }
 }
 

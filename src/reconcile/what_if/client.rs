@@ -23,6 +23,16 @@ pub struct Client {
     pub logins: Option<u64>,
 }
 
+impl Client {
+    /// The subnet, where that is what it is.
+    pub fn subnet(&self) -> Option<&ResourceId> {
+        match &self.who {
+            Who::Subnet(id) => Some(id),
+            Who::Addresses(_) | Who::Service(_) => None,
+        }
+    }
+}
+
 /// What tells a client apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {

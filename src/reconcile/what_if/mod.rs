@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod setting;
+mod way_out;
 
 use crate::facts::registry::NetworkRuleBypassOptions;
 use crate::facts::report::{API_VERSION, ExpectedPath};
@@ -54,7 +55,11 @@ pub fn what_if(
 fn access(config: &ConfigFacts, registry: &RegistryConfig, client: &Client, options: &Options) -> Access {
     let case = Case::new(config, Some(registry), None, options);
     match &client.who {
-        Who::Subnet(id) => promised(&case.from_place(Place::in_subnet(id)), registry),
+        Who::Subnet(id) => {
+            let case = case.from_place(Place::in_subnet(id));
+            let (path, access) = expected(&case, registry);
+            way_out::heeded(&case, registry, path, access)
+        }
         Who::Service(kind) => of_service(&case, registry, kind),
         Who::Addresses(range) => {
             let first = promised(&case.from_place(Place::at(range.network())), registry);
@@ -68,13 +73,17 @@ fn access(config: &ConfigFacts, registry: &RegistryConfig, client: &Client, opti
 }
 
 fn promised(case: &Case<'_>, registry: &RegistryConfig) -> Access {
+    expected(case, registry).1
+}
+
+fn expected(case: &Case<'_>, registry: &RegistryConfig) -> (ExpectedPath, Access) {
     let Expectation { path, because } = expect(case, &registry.login_server, None);
     let access = match path {
         ExpectedPath::PrivateLink | ExpectedPath::ServiceEndpoint | ExpectedPath::PublicAllowed => Admission::Allowed,
         ExpectedPath::Blocked => Admission::Refused,
         ExpectedPath::Unknown => Admission::Unknown,
     };
-    Access { access, because }
+    (path, Access { access, because })
 }
 
 /// Clause 5: trusted services, and those that never are.
