@@ -83,7 +83,7 @@ impl Reader<'_> {
         let (at, all) = futures::join!(self.arm.list(&at, LOCKS), self.arm.list(&all, LOCKS));
         let mut locks: Vec<Lock> = Vec::new();
         for found in at.items.iter().chain(&all.items).filter_map(lock) {
-            let applies = lock_scope(&found.id).is_some_and(|scope| id.is_within(&scope));
+            let applies = found.scope().is_some_and(|scope| id.is_within(scope));
             if applies && !locks.iter().any(|l| l.id == found.id) {
                 locks.push(found);
             }
@@ -181,12 +181,6 @@ fn flat<T>(known: Known<Known<T>>) -> Known<T> {
         Known::Known(inner) => inner,
         Known::Unknown(unknown) => Known::Unknown(unknown),
     }
-}
-
-/// What a lock's id says it is on: everything before its own segments.
-fn lock_scope(id: &ResourceId) -> Option<String> {
-    let position = id.key().rfind("/providers/microsoft.authorization/locks/")?;
-    id.as_str().get(..position).map(str::to_owned)
 }
 
 /// The default effect of a built-in definition about registries.

@@ -352,6 +352,14 @@ pub struct Lock {
     pub unrecognised: Unrecognised,
 }
 
+impl Lock {
+    /// What it is on: everything before the id's own segments.
+    pub fn scope(&self) -> Option<&str> {
+        let own = self.id.key().rfind("/providers/microsoft.authorization/locks/")?;
+        self.id.as_str().get(..own)
+    }
+}
+
 /// A policy assignment whose effect can stop or rewrite a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod expect;
 mod fix;
 pub mod hypothesis;
+mod locked;
 pub mod paths;
 pub mod place;
 pub mod root_cause;
@@ -133,7 +134,8 @@ fn diagnose(case: &Case<'_>) -> RegistryReport {
         drafts.extend((rule.check)(case).into_iter().map(|draft| (rule, draft)));
     }
     unknowns::note(case);
-    let findings = root_cause::settle(drafts);
+    let mut findings = root_cause::settle(drafts);
+    locked::tell(case, &mut findings);
     let paths = paths::paths(case);
     let (verdict, summary) = verdict::verdict(case, &findings, &paths);
     RegistryReport {
