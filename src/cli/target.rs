@@ -58,5 +58,26 @@ pub(super) fn read_cloud(named: &str) -> Result<Cloud, Failure> {
         )));
     }
     let text = read_bounded(path)?;
-    serde_json::from_slice(&text).map_err(|e| Failure::Cloud(format!("'{named}' does not describe a cloud: {e}")))
+    let bad = |why: String| Failure::Cloud(format!("'{named}' does not describe a cloud: {why}"));
+    // With a byte order mark, as an editor may leave it.
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    let cloud: Cloud = serde_json::from_slice(text).map_err(|e| bad(e.to_string()))?;
+    with_plain_suffixes(cloud).map_err(bad)
+}
+
+/// Suffixes as the rest expects them: `az cloud show` prints some with a dot before them.
+fn with_plain_suffixes(mut cloud: Cloud) -> Result<Cloud, String> {
+    let suffixes = [
+        ("registrySuffix", &mut cloud.registry_suffix),
+        ("dataEndpointSuffix", &mut cloud.data_endpoint_suffix),
+        ("privateZone", &mut cloud.private_zone),
+        ("blobSuffix", &mut cloud.blob_suffix),
+    ];
+    for (member, suffix) in
+        suffixes.into_iter().chain(cloud.regional_endpoint_suffix.iter_mut().map(|s| ("regionalEndpointSuffix", s)))
+    {
+        let name: Fqdn = suffix.trim_start_matches('.').parse().map_err(|e| format!("{member}: {e}"))?;
+        *suffix = name.as_str().to_owned();
+    }
+    Ok(cloud)
 }

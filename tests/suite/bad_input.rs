@@ -88,3 +88,31 @@ fn a_byte_order_mark_is_no_mistake() {
     let ran = reconcile(&file);
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_that_describes_no_cloud_is_told_by_its_member() {
+    let directory = scratch("bad-clouds");
+    let config: serde_json::Value =
+        serde_json::from_slice(&fs::read(root().join("examples/subnet-rule-missing/config.json")).unwrap()).unwrap();
+    let good = config["facts"]["cloud"].clone();
+    let asked = |name: &str, change: &dyn Fn(&mut serde_json::Value)| {
+        let (path, mut cloud) = (directory.join(name), good.clone());
+        change(&mut cloud);
+        fs::write(&path, format!("\u{feff}{cloud}")).unwrap();
+        let config =
+            root().join("tests/fixtures/arm/create_normal_check_health.2026-09-10.GET.2026-09-01-preview.json");
+        run(&["config", "--from", config.to_str().unwrap(), "--cloud", path.to_str().unwrap(), "-o", "json"])
+    };
+    let dotted = asked("dotted.json", &|cloud| cloud["registrySuffix"] = ".AzureCR.io".into());
+    assert!(dotted.code < 2 && dotted.stdout.contains("\"registrySuffix\": \"azurecr.io\""), "{dotted:?}");
+    let mistakes: [(&str, &dyn Fn(&mut serde_json::Value), &str); 3] = [
+        ("suffix.json", &|cloud| cloud["blobSuffix"] = "no name".into(), "blobSuffix"),
+        ("url.json", &|cloud| cloud["resourceManager"] = "management".into(), "relative URL without a base"),
+        ("without.json", &|cloud| drop(cloud.as_object_mut().unwrap().remove("privateZone")), "privateZone"),
+    ];
+    for (name, change, told) in mistakes {
+        let ran = asked(name, change);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.stderr.contains(told) && ran.stderr.contains(name), "{ran:?}");
+    }
+}
