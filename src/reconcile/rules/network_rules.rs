@@ -181,7 +181,11 @@ fn route_for(table: &RouteTable, role: EndpointRole, destination: Option<IpAddr>
             (Err(_), _) => route.address_prefix.split('.').next().filter(|p| p.eq_ignore_ascii_case(tag)).map(|_| 20),
         }
     };
-    table.routes.iter().filter_map(|r| Some((specificity(r)?, r))).max_by_key(|(s, _)| *s).map(|(_, r)| r)
+    // Azure has no two routes for one prefix; of facts that have, whichever filters, and then any one, but always the same.
+    let order = |(specific, route): &(u16, &Route)| {
+        (*specific, leads_to_a_filter(route), route.name.clone(), route.next_hop_type.clone(), route.next_hop_address)
+    };
+    table.routes.iter().filter_map(|r| Some((specificity(r)?, r))).max_by_key(order).map(|(_, r)| r)
 }
 
 /// Whether traffic of a kind leaves by the subnet's service endpoint, whose routes win over the table's.
