@@ -77,7 +77,7 @@ fn with_plain_suffixes(mut cloud: Cloud) -> Result<Cloud, String> {
         suffixes.into_iter().chain(cloud.regional_endpoint_suffix.iter_mut().map(|s| ("regionalEndpointSuffix", s)))
     {
         let name: Fqdn = suffix.trim_start_matches('.').parse().map_err(|e| format!("{member}: {e}"))?;
-        *suffix = name.as_str().to_owned();
+        name.as_str().clone_into(suffix);
     }
     Ok(cloud)
 }

@@ -18,6 +18,7 @@ pub mod login_events;
 pub mod names;
 pub mod network;
 mod open_enum;
+mod other_registries;
 pub mod probe;
 pub mod reference;
 pub mod registry;

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::doctor::{Ran, golden, run, scratch};
 use crate::golden::root;
 
@@ -89,23 +91,27 @@ fn a_byte_order_mark_is_no_mistake() {
     assert!(ran.stderr.is_empty(), "{}", ran.stderr);
 }
 
+type Change<'c> = &'c dyn Fn(&mut Value);
+
 #[test]
 fn a_file_that_describes_no_cloud_is_told_by_its_member() {
     let directory = scratch("bad-clouds");
-    let config: serde_json::Value =
+    let config: Value =
         serde_json::from_slice(&fs::read(root().join("examples/subnet-rule-missing/config.json")).unwrap()).unwrap();
     let good = config["facts"]["cloud"].clone();
-    let asked = |name: &str, change: &dyn Fn(&mut serde_json::Value)| {
+    let registry = directory.join("registry.json");
+    let document = json!({ "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/contoso",
+        "name": "contoso", "location": "westeurope", "loginServer": "contoso.azurecr.io" });
+    fs::write(&registry, document.to_string()).unwrap();
+    let asked = |name: &str, change: Change<'_>| {
         let (path, mut cloud) = (directory.join(name), good.clone());
         change(&mut cloud);
         fs::write(&path, format!("\u{feff}{cloud}")).unwrap();
-        let config =
-            root().join("tests/fixtures/arm/create_normal_check_health.2026-09-10.GET.2026-09-01-preview.json");
-        run(&["config", "--from", config.to_str().unwrap(), "--cloud", path.to_str().unwrap(), "-o", "json"])
+        run(&["config", "--from", registry.to_str().unwrap(), "--cloud", path.to_str().unwrap(), "-o", "json"])
     };
     let dotted = asked("dotted.json", &|cloud| cloud["registrySuffix"] = ".AzureCR.io".into());
     assert!(dotted.code < 2 && dotted.stdout.contains("\"registrySuffix\": \"azurecr.io\""), "{dotted:?}");
-    let mistakes: [(&str, &dyn Fn(&mut serde_json::Value), &str); 3] = [
+    let mistakes: [(&str, Change<'_>, &str); 3] = [
         ("suffix.json", &|cloud| cloud["blobSuffix"] = "no name".into(), "blobSuffix"),
         ("url.json", &|cloud| cloud["resourceManager"] = "management".into(), "relative URL without a base"),
         ("without.json", &|cloud| drop(cloud.as_object_mut().unwrap().remove("privateZone")), "privateZone"),

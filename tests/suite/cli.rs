@@ -120,8 +120,11 @@ fn what_az_has_configured_stands_where_nothing_is_given() {
 fn the_default_registry_is_the_one_that_is_looked_at() {
     // A name that cannot be a registry's ends the command before anything is asked.
     for command in ["check", "probe", "endpoints", "logs", "config"] {
-        let bare = run(&[command]);
-        assert_eq!(bare.code, 2, "{command}: {}", bare.stderr);
+        // Without any name `config` reads a subscription.
+        if command != "config" {
+            let bare = run(&[command]);
+            assert_eq!(bare.code, 2, "{command}: {}", bare.stderr);
+        }
         let ran = finish(doctor(&[command, "--verbose"]).env("AZURE_DEFAULTS_ACR", "not a registry"));
         assert_eq!(ran.code, 2, "{command}: {}", ran.stderr);
         assert!(ran.stderr.contains("'not a registry'"), "{command}: {}", ran.stderr);

@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::facts::Severity;
 
-pub(super) use commands::seconds;
 pub use commands::{
     CheckArguments, ConfigArguments, ConnectionArguments, Origin, ProbeArguments, ProxyUrl, ReconcileArguments,
     RegistryArguments, VantageArguments,

@@ -201,11 +201,12 @@ impl Session {
     }
 
     fn managed_identity(&self, transport: &Arc<IdentityTransport>) -> Result<Arc<dyn TokenCredential>, Absent> {
+        // `azure_identity` reads the process's own environment.
+        if self.0.environment.0.is_some() {
+            return Err(Absent::unset("not tried: the environment is given"));
+        }
         let set = |name: &str| self.0.environment.var(name).is_some();
         if !set("IDENTITY_ENDPOINT") && !set("MSI_ENDPOINT") {
-            if self.0.environment.0.is_some() {
-                return Err(Absent::unset("not tried: the environment is given"));
-            }
             // No request goes to the metadata address unless the machine itself says that it is Azure's.
             let tag = std::fs::read_to_string(ASSET_TAG_FILE).unwrap_or_default();
             if tag.trim() != AZURE_ASSET_TAG {

@@ -36,26 +36,37 @@ async fn an_authority_that_is_not_reached_ends_the_chain_and_is_not_a_refusal() 
     assert!(!tried[0].not_configured);
 }
 
-#[tokio::test]
-async fn a_managed_identity_is_asked_at_its_endpoint_and_again_when_its_token_nears_its_end() {
-    use crate::config::fake_arm::{FakeArm, Reply};
-    let fake = FakeArm::start(|_| {
-        let end = OffsetDateTime::now_utc() + time::Duration::minutes(2);
-        Reply::ok(&serde_json::json!({ "access_token": "of-the-identity", "token_type": "Bearer",
-            "expires_on": end.unix_timestamp().to_string(), "resource": "https://management.azure.com" }))
-    })
-    .await;
-    let endpoint = fake.url.join("/msi/token").unwrap();
-    let environment = Environment::of(&[("IDENTITY_ENDPOINT", endpoint.as_str()), ("IDENTITY_HEADER", "the-header")]);
-    let session = Session::of_test(Cloud::public(), environment);
-    for asked in 1..=2 {
-        let token = session.token("https://management.azure.com/").await.unwrap();
-        assert_eq!(token.reveal(), "of-the-identity");
-        assert!(fake.asked().len() >= asked, "two minutes are less than what is left to a token in use");
+/// How many tokens are asked for, where two are wanted and each lasts so long.
+async fn asked_for(lasting: time::Duration) -> (Vec<String>, usize) {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let variable = format!("{}/key", listener.local_addr().unwrap());
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut line = String::new();
+            BufReader::new(&mut stream).read_line(&mut line).await.unwrap();
+            let number = counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            let end = (OffsetDateTime::now_utc() + lasting).unix_timestamp();
+            let answer = serde_json::json!({ "accessToken": format!("token-{number}"), "expiresOn": end });
+            stream.write_all(answer.to_string().as_bytes()).await.unwrap();
+        }
+    });
+    let session = Session::of_test(Cloud::public(), Environment::of(&[("ACR_DOCTOR_AZ", &variable)]));
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        tokens.push(session.token("https://management.azure.com/").await.unwrap().reveal().to_owned());
     }
-    let SignIn::SignedIn { credential, tried, .. } = session.sign_in() else { panic!("{:?}", session.sign_in()) };
-    assert_eq!(credential, "managed identity");
-    assert_eq!(tried.len(), 2, "environment and workload identity, each with its reason: {tried:?}");
+    (tokens, count.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn a_token_is_used_until_it_nears_its_end_and_then_renewed() {
+    let (tokens, asked) = asked_for(time::Duration::hours(1)).await;
+    assert_eq!((tokens, asked), (vec!["token-1".to_owned(); 2], 1));
+    let (tokens, asked) = asked_for(time::Duration::minutes(2)).await;
+    assert_eq!((tokens, asked), (vec!["token-2".to_owned(), "token-3".to_owned()], 3));
 }
 
 #[tokio::test]

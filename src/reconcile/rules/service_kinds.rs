@@ -28,7 +28,7 @@ const fn kind(names: &'static [&'static str], passage: Passage) -> ServiceKind {
 const OF_ANY_OTHER: Passage = Passage::Never("a private endpoint in a network that the service uses");
 
 /// The documented table: container-registry docs, "allow-access-trusted-services" and "manage-network-bypass-policy-for-tasks".
-pub const KINDS: [ServiceKind; 14] = [
+pub const KINDS: [ServiceKind; 13] = [
     kind(&["aks"], Passage::OwnNetwork),
     kind(&["vm", "virtual-machine", "vmss"], Passage::OwnNetwork),
     kind(
@@ -63,7 +63,6 @@ pub const KINDS: [ServiceKind; 14] = [
         &["github-hosted-runner", "github-actions"],
         Passage::Never("a self-hosted runner in a network that the registry lets in"),
     ),
-    kind(&["(any other)"], OF_ANY_OTHER),
 ];
 
 /// How a kind of service passes, by any of its names; one that Microsoft's table does not have is not trusted.
@@ -84,12 +83,13 @@ pub fn page() -> String {
         format!("| {} | {passes} | {needs} |\n", names.join(", "))
     };
     let rows: String = KINDS.iter().map(row).collect();
+    let other = row(&kind(&[], OF_ANY_OTHER)).replacen("|  |", "| any other |", 1);
     format!(
         "<!-- Written from src/reconcile/rules/service_kinds.rs; do not edit. -->\n\
          # Services\n\n\
          `--used-by KIND` names services that must pull from the registry. Where it restricts its network, each is judged by\n\
          what Microsoft documents of trusted services (`networkRuleBypassOptions`). These do not apply where subnet rules\n\
          restrict. `whatif` judges the same kinds as clients.\n\n\
-         | `--used-by` | gets in | needs |\n|---|---|---|\n{rows}"
+         | `--used-by` | gets in | needs |\n|---|---|---|\n{rows}{other}"
     )
 }

@@ -6,9 +6,14 @@ use crate::documents::SUBSCRIPTION;
 use crate::http::{Request, Response};
 use crate::tokens;
 
+/// What App Service's sign-in sends (`IDENTITY_HEADER`).
+const IDENTITY_HEADER: &str = "lab-identity-header";
+
 /// Answers a request to 169.254.169.254.
 pub fn answer(request: &Request) -> Response {
-    if request.headers.get("metadata").map(String::as_str) != Some("true") {
+    // App Service's protocol has a header of its own instead.
+    let of_app_service = request.headers.get("x-identity-header").is_some_and(|secret| secret == IDENTITY_HEADER);
+    if request.headers.get("metadata").map(String::as_str) != Some("true") && !of_app_service {
         return Response::json(400, &json!({ "error": "Bad request. Required metadata header not specified" }));
     }
     match request.path.as_str() {
