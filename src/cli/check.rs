@@ -177,8 +177,10 @@ fn read<'a>(
 /// The arguments as the probe wants them.
 pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<ProbeRequest, Failure> {
     let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), vantage.timeout)?;
+    let usual = ProbeRequest::new(aim.login_server.clone(), aim.cloud.clone());
     Ok(ProbeRequest {
         asked: aim.asked.clone(),
+        registry_audience: vantage.registry_audience.clone().unwrap_or(usual.registry_audience),
         timeout: vantage.timeout,
         proxy: http.proxy,
         ca_file: http.ca_file,
@@ -189,7 +191,7 @@ pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<Pro
         egress_ip: vantage.egress_ip,
         imds: vantage.imds,
         runtime_root: vantage.runtime_root.clone(),
-        ..ProbeRequest::new(aim.login_server.clone(), aim.cloud.clone())
+        ..usual
     })
 }
 
@@ -197,14 +199,15 @@ pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<Pro
 pub(super) fn http_settings(
     proxy: Option<&ProxyUrl>,
     ca_file: Option<&Path>,
-    connect_timeout: Duration,
+    timeout: Duration,
 ) -> Result<HttpSettings, Failure> {
     if let Some(path) = ca_file {
         // Wrong usage, told now, not a finding about every endpoint.
         File::open(path).map_err(|source| Failure::CaFile { path: path.to_owned(), source })?;
     }
     let proxy = proxy.map(|proxy| proxy.url().ok_or(Failure::Proxy)).transpose()?;
-    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout })
+    // Shared by all addresses of a host, which are tried one after another: one that is dead leaves time for the next.
+    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout: timeout.mul_f64(0.4) })
 }
 
 /// The ARM side's sign-in, as the probe asks for it.

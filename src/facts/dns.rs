@@ -25,8 +25,24 @@ pub struct DnsObservation {
     /// beside the stub's answer, which is the one that programs get.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub upstreams: Vec<UpstreamAnswer>,
+    /// What programs on this host get by the search list of resolv.conf, where that has an answer for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<SearchedName>,
     /// Milliseconds until `answer` was there.
     pub ms: f64,
+}
+
+/// A name that a search domain completes (resolv.conf(5) `search`, `ndots`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchedName {
+    /// The name with the search domain behind it.
+    pub name: Fqdn,
+    /// The answer for it.
+    pub answer: DnsAnswer,
+    /// `ndots` in force. Where the name itself has fewer dots, this one is asked for first; else only if there is no
+    /// such name.
+    pub ndots: u32,
 }
 
 impl DnsObservation {

@@ -17,6 +17,7 @@ pub mod known;
 pub mod login_events;
 pub mod names;
 pub mod network;
+pub mod no_proxy;
 mod open_enum;
 mod other_registries;
 pub mod probe;

@@ -100,6 +100,9 @@ pub struct EndpointObservation {
     /// The same endpoint without the proxy, where a proxy is configured and the direct way was tried too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_proxy: Option<Box<DirectObservation>>,
+    /// What the proxy did for the same endpoint, where NO_PROXY takes that past it and no connection came to stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_proxy: Option<Box<ProxyObservation>>,
     /// Addresses of other tries in this run that were refused (the egress address may alternate).
     #[serde(default)]
     pub denied_clients: Vec<IpAddr>,

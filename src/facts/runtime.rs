@@ -19,15 +19,24 @@ pub struct ContainerRuntime {
     /// The containerd service, if containerd is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containerd: Option<DaemonProxy>,
+    /// The CRI-O service, if CRI-O is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crio: Option<DaemonProxy>,
+    /// The proxy that containers.conf gives podman in the place of the shell's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub podman: Option<DaemonProxy>,
     /// Proxy settings of the docker client (`config.json`), which go into containers, not to the daemon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_proxy: Option<ProxySettings>,
-    /// Where docker keeps the credential for this registry.
+    /// Where docker, else podman, keeps the credential for this registry.
     #[serde(default)]
     pub credential_source: CredentialSource,
     /// Mirrors and rewrites that concern this registry.
     #[serde(default)]
     pub mirrors: Vec<Mirror>,
+    /// Files of podman's and CRI-O's that block pulls from this registry (registries.conf).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_by: Vec<String>,
     /// Files with extra CAs for this registry, e.g. `/etc/docker/certs.d/<registry>/ca.crt`.
     #[serde(default)]
     pub extra_authorities: Vec<String>,
@@ -96,7 +105,7 @@ pub enum CredentialSource {
     /// There is none.
     #[default]
     None,
-    /// In `config.json` itself.
+    /// In `config.json` itself, or in podman's `auth.json`.
     ConfigFile,
     /// A helper, e.g. `acr-env`, `ecr-login`.
     Helper(String),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::net::TcpStream;
 use tokio::time::{Instant as Deadline, timeout};
 use tokio_rustls::client::TlsStream;
 use url::Url;
@@ -112,6 +113,7 @@ impl<'a> Climber<'a> {
             tls: None,
             http: None,
             without_proxy: None,
+            with_proxy: None,
             denied_clients: Vec::new(),
         };
         let (connection, rest) = match (&seen.route, self.proxy.url()) {
@@ -165,7 +167,7 @@ impl<'a> Climber<'a> {
         }
         let mut attempts = Attempts::start(&addresses, 443, deadline);
         let measured = (!addresses.is_empty()).then(|| step(StepKind::Tcp, seen.host.as_str(), "port 443"));
-        let stream = attempts.first().await;
+        let stream = self.first_stream(seen, &mut attempts, deadline).await;
         drop(measured);
         seen.tcp = attempts.ended();
         self.note(seen);
@@ -175,6 +177,25 @@ impl<'a> Climber<'a> {
         let connection = self.ascend(seen, stream.map(Wire::Tcp), ask, deadline).await;
         let own = Stragglers { asking: Some(asking), attempts: Some(attempts) };
         (connection, Rest { own, ..Rest::default() })
+    }
+
+    /// The first connection. Where none stands soon and NO_PROXY is why the way is direct, the proxy is asked beside.
+    async fn first_stream(
+        &self,
+        seen: &mut EndpointObservation,
+        attempts: &mut Attempts,
+        deadline: Deadline,
+    ) -> Option<TcpStream> {
+        let soon = timeout(DIRECT, attempts.first()).await;
+        if let (Ok(Some(_)), _) | (Ok(None), None) = (&soon, self.proxy.url()) {
+            return soon.ok().flatten();
+        }
+        let late = async { if soon.is_err() { attempts.first().await } else { None } };
+        let Some(url) = self.proxy.url() else { return late.await };
+        let patience = deadline.min(Deadline::now() + DIRECT);
+        let (stream, tunnel) = tokio::join!(late, tunnel(self.system, self.proxy, url, &seen.host, patience));
+        seen.with_proxy = stream.is_none().then(|| Box::new(tunnel.observation));
+        stream
     }
 
     /// TLS, and the request where one is asked for.
@@ -301,14 +322,14 @@ impl<'a> Climber<'a> {
 }
 
 /// The way without the proxy, as far as TCP: it decides between findings.
-async fn direct(system: &System, host: &Fqdn, deadline: Deadline) -> DirectObservation {
+async fn direct(system: &System, host: &Fqdn, deadline: Deadline) -> Option<DirectObservation> {
     let deadline = deadline.min(Deadline::now() + DIRECT);
     let mut asking = Asking::start(system, host, deadline);
     let addresses: Vec<_> = asking.decide().await.ips().collect();
     let mut attempts = Attempts::start(&addresses, 443, deadline);
     attempts.first().await;
     let (dns, tcp) = tokio::join!(asking.outcome(), attempts.outcomes());
-    DirectObservation { dns, tcp }
+    Some(DirectObservation { dns: dns?, tcp })
 }
 
 fn untried(why: &str) -> TlsObservation {

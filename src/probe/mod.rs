@@ -102,7 +102,7 @@ pub async fn run_recorded(
         recorder: Some(recorder),
         patience: request.timeout.mul_f64(0.4),
     };
-    let ahead = tokens.map(|source| TokenAhead::new(source, &request.cloud.registry_audience));
+    let ahead = tokens.map(|source| TokenAhead::new(source, &request.registry_audience));
     let tokens = ahead.as_ref().map(|ahead| ahead as &dyn EntraTokens);
     let run = Run { request, climber, shared: SharedClimbs::default(), tokens, recorder, deadline };
     let container_runtime = async {

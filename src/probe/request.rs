@@ -31,6 +31,8 @@ pub struct ProbeRequest {
     pub dns_server: Option<SocketAddr>,
     /// `--image`: pulled to prove the data path.
     pub image: Option<ImageReference>,
+    /// Whom an Entra token for the registry is asked for: the cloud's registries, unless az is set otherwise.
+    pub registry_audience: String,
     /// What an access token is asked for where no image is pulled; without it none is asked for.
     pub token_scope: Option<&'static str>,
     /// `--subnet`.
@@ -55,6 +57,7 @@ impl ProbeRequest {
         Self {
             asked: login_server.to_string(),
             login_server,
+            registry_audience: cloud.registry_audience.clone(),
             cloud,
             timeout: Duration::from_secs(10),
             proxy: None,

@@ -9,7 +9,7 @@ use url::Url;
 use super::credential::{self, DockerCredential};
 use super::exchange::{Ask, Connection, Raw};
 use super::request::{EntraTokens, ProbeRequest};
-use super::runtime::own_client_config;
+use super::runtime::own_client_files;
 use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpObservation, HttpOutcome};
 use crate::facts::report::StageStatus;
 use crate::facts::{Cloud, EndpointObservation, Fqdn, Known, Secret};
@@ -104,7 +104,7 @@ async fn from_entra(
     deadline: Deadline,
 ) -> Result<Option<Secret>, String> {
     let Some(source) = entra else { return Err("not signed in, and no --image to pull anonymously".to_owned()) };
-    let audience = request.cloud.registry_audience.clone();
+    let audience = request.registry_audience.clone();
     let token = match tokio::time::timeout_at(deadline, source.token(&audience)).await {
         Err(_) => return Err(format!("no Entra token for {audience} in time")),
         Ok(Err(why)) => return Err(format!("no Entra token for {audience}: {why}")),
@@ -117,18 +117,21 @@ async fn from_entra(
     Ok(raw.and_then(|raw| secret_of(&raw, "refresh_token")))
 }
 
-/// Docker's credential, for a pull only: one that ran out years ago says nothing about the network.
+/// Docker's credential, else podman's, for a pull only: one that ran out years ago says nothing about the network.
 async fn from_docker(
     request: &ProbeRequest,
     seen: &mut AuthObservation,
     deadline: Deadline,
 ) -> Option<DockerCredential> {
     request.image.as_ref()?;
-    let config = own_client_config()?;
     let deadline = deadline.min(Deadline::now() + HELPER_PATIENCE);
-    let found = credential::find(&config, &request.login_server, deadline).await?;
-    seen.credential = found.kind(&request.login_server);
-    Some(found)
+    for config in own_client_files() {
+        if let Some(found) = credential::find(&config, &request.login_server, deadline).await {
+            seen.credential = found.kind(&request.login_server);
+            return Some(found);
+        }
+    }
+    None
 }
 
 fn answered(endpoint: &EndpointObservation) -> Option<&HttpAnswer> {

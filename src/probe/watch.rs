@@ -26,7 +26,8 @@ impl Stragglers {
     pub async fn outcomes(self) -> (Option<DnsObservation>, Option<Vec<TcpObservation>>) {
         let dns = OptionFuture::from(self.asking.map(Asking::outcome));
         let tcp = OptionFuture::from(self.attempts.map(Attempts::outcomes));
-        tokio::join!(dns, tcp)
+        let (dns, tcp) = tokio::join!(dns, tcp);
+        (dns.flatten(), tcp)
     }
 
     async fn add_to_proxy(self, seen: Option<&mut ProxyObservation>) {
@@ -46,7 +47,7 @@ pub struct Rest<'a> {
     /// Of the proxy on the way to it.
     pub proxy: Option<Stragglers>,
     /// The way without the proxy.
-    pub direct: Option<Beside<'a, DirectObservation>>,
+    pub direct: Option<Beside<'a, Option<DirectObservation>>>,
 }
 
 impl Rest<'_> {
@@ -59,7 +60,7 @@ impl Rest<'_> {
         let ((dns, tcp), _, direct) = tokio::join!(own, through, direct);
         seen.dns = dns.or(seen.dns.take());
         seen.tcp = tcp.unwrap_or_else(|| std::mem::take(&mut seen.tcp));
-        seen.without_proxy = direct.flatten().map(Box::new).or(seen.without_proxy.take());
+        seen.without_proxy = direct.flatten().flatten().map(Box::new).or(seen.without_proxy.take());
     }
 }
 

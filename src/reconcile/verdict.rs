@@ -25,6 +25,8 @@ const CANNOT_PULL: &[&str] = &[
     "endpoint/unavailable",
     "dns/daemon-resolves-differently",
     "proxy/daemon-not-configured",
+    "client/registry-blocked",
+    "dns/search-domain-answers",
 ];
 
 /// The verdict and its sentence.

@@ -1,5 +1,6 @@
 //! What a client's firewall must allow, from the worlds' configurations.
 
+use acr_doctor::facts::no_proxy::{covers, covers_in_go};
 use acr_doctor::report::allow::{AllowList, RuleFormat};
 
 use super::fixtures;
@@ -116,8 +117,9 @@ fn no_proxy_covers_every_endpoint() {
     assert!(entries.contains(&list.login_server.as_str()));
     let hosts = list.data_endpoints.iter().chain(&list.regional_endpoints).map(|e| e.endpoint.as_str());
     for host in hosts.chain([list.login_server.as_str()]) {
-        let covered = entries.iter().any(|entry| acr_doctor::probe::proxy::covers(entry, host, 443));
-        assert!(covered, "{host} would go through the proxy: {value}");
+        let host = host.parse().unwrap();
+        let (any, go) = (|entry: &&str| covers(entry, &host), |entry: &&str| covers_in_go(entry, &host));
+        assert!(entries.iter().any(any) && entries.iter().any(go), "{host} would go through the proxy: {value}");
     }
 }
 

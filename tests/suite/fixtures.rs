@@ -274,7 +274,12 @@ pub(crate) fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Op
             forget(endpoint, &["tls", "http"]);
         }
         "tls" => {
-            endpoint.get_mut("tls")?["outcome"] = json!({ "result": argument? });
+            let tls = endpoint.get_mut("tls")?;
+            tls["outcome"] = json!({ "result": argument? });
+            if argument? == "unknownIssuer" {
+                let chain = tls.get_mut("chain")?.as_array_mut()?;
+                chain.iter_mut().for_each(|c| c["issuer"] = json!("CN=Contoso Inspection CA, O=Contoso Ltd"));
+            }
             forget(endpoint, &["http"]);
         }
         "closed" => endpoint.get_mut("http")?["outcome"] = json!({ "result": "closed" }),

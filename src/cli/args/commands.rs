@@ -85,6 +85,9 @@ pub struct VantageArguments {
     /// The root directory whose container runtime files are read, e.g. a node's disk.
     #[arg(long, value_name = "DIR")]
     pub runtime_root: Option<PathBuf>,
+    /// Whom a token for the registry is asked for, where az is set otherwise than the cloud has it.
+    #[arg(skip)]
+    pub registry_audience: Option<String>,
 }
 
 /// How connections to Azure are made, and how long they may take.

@@ -42,6 +42,9 @@ pub struct CheckHealthArguments {
     /// Do not ask before pulling the sample image.
     #[arg(long, short)]
     pub yes: bool,
+    /// Whom a token for the registry is asked for, where az is set otherwise than the cloud has it.
+    #[arg(skip)]
+    pub registry_audience: Option<String>,
 }
 
 pub(super) async fn run(arguments: &CheckHealthArguments, output: &Output) -> Result<Outcome, Failure> {
@@ -145,7 +148,10 @@ fn as_check(arguments: &CheckHealthArguments, name: &str) -> Result<Box<CheckArg
     ];
     words.extend(options.into_iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value?))));
     match Arguments::try_parse_from(words).map(|parsed| parsed.command) {
-        Ok(Command::Check(check)) => Ok(check),
+        Ok(Command::Check(mut check)) => {
+            check.vantage.registry_audience.clone_from(&arguments.registry_audience);
+            Ok(check)
+        }
         _ => Err(Failure::Missing("check-health cannot pass these arguments on to check")),
     }
 }

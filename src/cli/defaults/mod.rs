@@ -98,8 +98,12 @@ impl Defaults {
                     filling.text(&mut check.registry.resource_group, "--resource-group", "group");
                 }
                 filling.registry(&mut check.registry);
+                filling.audience(&mut check.vantage.registry_audience);
             }
-            Command::CheckHealth(health) => filling.registry(&mut health.registry),
+            Command::CheckHealth(health) => {
+                filling.registry(&mut health.registry);
+                filling.audience(&mut health.registry_audience);
+            }
             Command::Config(config) if config.from.is_empty() => {
                 if config.registry.subscription.is_none() {
                     filling.name(&mut config.registry.name);
@@ -194,6 +198,14 @@ impl Filling<'_> {
 
     fn name(&mut self, name: &mut Option<String>) {
         self.text(name, "--name", "acr");
+    }
+
+    /// `acr.audience_resource`, as `az acr login` takes it.
+    fn audience(&mut self, audience: &mut Option<String>) {
+        if let Some(setting) = self.settings.setting("acr", "audience_resource") {
+            self.note("the registry's token is asked for", &setting);
+            *audience = Some(setting.value);
+        }
     }
 
     fn text(&mut self, argument: &mut Option<String>, flag: &str, option: &str) {

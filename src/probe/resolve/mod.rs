@@ -1,7 +1,8 @@
 //! Name resolution, asked of each server by itself.
 //!
-//! Names are always absolute: search domains are never applied.
+//! Names are absolute: what search domains make of them is looked at beside.
 
+mod search;
 mod wire;
 
 use std::net::IpAddr;
@@ -16,6 +17,7 @@ use super::system::resolv_conf::AskOptions;
 use super::system::{NameServer, System};
 use crate::facts::dns::{Address, DnsAnswer, DnsObservation, DnsOutcome, ServerAnswer, UpstreamAnswer};
 use crate::facts::{Fqdn, Known};
+use search::Search;
 
 /// After a server has answered, those that stand before it, and the rest, get this long: a lost query is sent again.
 const STRAGGLERS: Duration = Duration::from_millis(1500);
@@ -35,6 +37,7 @@ pub struct Asking {
     /// The configured servers, then those behind a stub.
     asked: Vec<Asked>,
     running: JoinSet<(usize, ServerAnswer)>,
+    searching: Search,
     started: Instant,
     decided: Option<(DnsAnswer, f64)>,
     by_hosts_file: bool,
@@ -52,6 +55,11 @@ struct Asked {
 impl Asking {
     /// Sends the queries.
     pub fn start(system: &System, name: &Fqdn, deadline: Deadline) -> Self {
+        Self { searching: Search::start(system, name, deadline), ..Self::start_alone(system, name, deadline) }
+    }
+
+    /// The same without what the search list makes of the name.
+    fn start_alone(system: &System, name: &Fqdn, deadline: Deadline) -> Self {
         let configured = system.servers.iter().cloned().map(|server| Asked { server, link: None, said: None });
         let behind = system.upstreams(name).into_iter().map(|upstream| Asked {
             server: NameServer { address: upstream.address, source: upstream.source() },
@@ -73,6 +81,7 @@ impl Asking {
             dns: system.servers_of(Source::Dns).to_vec(),
             asked,
             running,
+            searching: Search::default(),
             started: Instant::now(),
             decided: None,
             by_hosts_file: false,
@@ -169,27 +178,24 @@ impl Asking {
             }
         }
         let hosts_file = if self.by_hosts_file { self.pinned.clone() } else { Vec::new() };
-        Some(DnsObservation { name: self.name.clone(), hosts_file, answer, servers, upstreams, ms })
+        Some(DnsObservation { name: self.name.clone(), hosts_file, answer, servers, upstreams, searched: None, ms })
     }
 
-    /// Every server's answer besides the one decided on, after a last wait for the stragglers.
-    pub async fn outcome(mut self) -> DnsObservation {
+    /// Every server's answer besides the one decided on, after a last wait for the stragglers; `None` if nobody waited for
+    /// a decision.
+    pub async fn outcome(mut self) -> Option<DnsObservation> {
         let patience = Deadline::from_std(self.started) + STRAGGLERS;
         while let Ok(Some(ended)) = timeout_at(patience, self.running.join_next()).await {
             self.note(ended);
         }
         let waited = millis(self.started);
-        let (answer, ms) = self.decided.unwrap_or_else(|| (failed(DnsOutcome::TimedOut), waited));
-        let (mut servers, mut upstreams) = (Vec::new(), Vec::new());
-        for Asked { server, link, said } in self.asked {
-            let said = said.unwrap_or_else(|| silent(server, waited));
-            match link {
-                None => servers.push(said),
-                Some(link) => upstreams.push(UpstreamAnswer { link, said }),
-            }
+        for asked in &mut self.asked {
+            asked.said.get_or_insert_with(|| silent(asked.server.clone(), waited));
         }
-        let hosts_file = if self.by_hosts_file { self.pinned } else { Vec::new() };
-        DnsObservation { name: self.name, hosts_file, answer, servers, upstreams, ms }
+        let seen = self.so_far()?;
+        let is_missing = matches!(seen.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress);
+        let searched = if self.by_hosts_file { None } else { self.searching.outcome(is_missing).await };
+        Some(DnsObservation { searched, ..seen })
     }
 }
 
@@ -323,7 +329,7 @@ mod tests {
         let ips: Vec<IpAddr> = asking.decide().await.ips().collect();
         assert_eq!(ips, ["10.0.0.9".parse::<IpAddr>().unwrap()]);
         assert!(asking.asked.iter().all(|asked| asked.said.is_none()));
-        let seen = asking.outcome().await;
+        let seen = asking.outcome().await.unwrap();
         assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
         assert_eq!(seen.hosts_file.len(), 1);
     }
@@ -336,7 +342,7 @@ mod tests {
         let deadline = Deadline::now() + Duration::from_secs(3600);
         let mut asking = Asking::start(&system, &name(), deadline);
         assert_eq!(asking.decide().await.outcome, DnsOutcome::NameNotFound);
-        let seen = asking.outcome().await;
+        let seen = asking.outcome().await.unwrap();
         assert_eq!(seen.servers[0].answer.outcome, DnsOutcome::TimedOut);
         assert_eq!(seen.servers[1].answer.outcome, DnsOutcome::NameNotFound);
     }
@@ -348,7 +354,7 @@ mod tests {
         system.switch(hosts);
         let mut asking = Asking::start(&system, &name(), in_a_minute());
         asking.decide().await;
-        asking.outcome().await
+        asking.outcome().await.unwrap()
     }
 
     #[tokio::test]

@@ -59,6 +59,10 @@ pub(super) async fn query(
             Ok(Err(error)) => (failed(cut_short(&error.kind().to_string())), true),
             Err(_) => (failed(cut_short("no answer in time")), true),
         },
+        // A server that knows no EDNS is asked as in former days (RFC 6891, section 6.2.2).
+        Ok(Ok(answer)) if options.edns0 && answer.metadata.response_code == ResponseCode::FormErr => {
+            Box::pin(query(server, name, kind, AskOptions { edns0: false, ..options }, deadline)).await
+        }
         Ok(Ok(answer)) => (read(name, kind, &answer), false),
     }
 }

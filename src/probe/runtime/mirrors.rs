@@ -57,23 +57,36 @@ pub fn hosts_toml(text: &str, login: &Fqdn) -> (Vec<String>, Vec<String>) {
     (endpoints, authorities)
 }
 
-/// The mirrors and rewrites of `registries.conf` (version 2, containers-registries.conf(5)).
-pub fn registries_conf(text: &str, login: &Fqdn) -> Vec<String> {
-    let Ok(root) = text.parse::<Table>() else { return Vec::new() };
+/// What `registries.conf` says about one registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Registries {
+    /// Mirrors, and the location that the name is rewritten to.
+    pub endpoints: Vec<String>,
+    /// Whether pulls from it are refused.
+    pub is_blocked: bool,
+}
+
+/// Reads `registries.conf`, version 2 or 1 (containers-registries.conf(5)); a file that is not TOML says nothing.
+pub fn registries_conf(text: &str, login: &Fqdn) -> Registries {
+    let Ok(root) = text.parse::<Table>() else { return Registries::default() };
+    let mut read = Registries::default();
     let registries = root.get("registry").and_then(Value::as_array);
-    let mut endpoints = Vec::new();
     for registry in registries.into_iter().flatten() {
         let text = |value: &Value| value.get("location").and_then(Value::as_str).map(bare);
         let location = text(registry);
         let prefix = registry.get("prefix").and_then(Value::as_str).map(str::to_owned).or_else(|| location.clone());
         if prefix.is_some_and(|prefix| concerns(&prefix, login)) {
             let mirrors = registry.get("mirror").and_then(Value::as_array);
-            endpoints.extend(mirrors.into_iter().flatten().filter_map(text));
-            endpoints.extend(location);
+            read.endpoints.extend(mirrors.into_iter().flatten().filter_map(text));
+            read.endpoints.extend(location);
+            read.is_blocked |= registry.get("blocked").and_then(Value::as_bool) == Some(true);
         }
     }
-    endpoints.retain(|endpoint| !concerns(endpoint, login));
-    endpoints
+    read.endpoints.retain(|endpoint| !concerns(endpoint, login));
+    // Version 1 knows no mirrors; its `search` and `insecure` say nothing of where a full name leads.
+    let blocked = root.get("registries").and_then(|all| all.get("block")).and_then(|block| block.get("registries"));
+    read.is_blocked |= strings(blocked).iter().any(|blocked| concerns(blocked, login));
+    read
 }
 
 /// Whether a host, a URL or a prefix (`*.azurecr.io`, `host/path`) means this registry.
@@ -125,11 +138,20 @@ mod tests {
             (vec!["https://mirror.example".to_owned()], vec!["/etc/ca.pem".to_owned()])
         );
         let conf = "[[registry]]\nprefix = '*.azurecr.io'\nlocation = 'cache.example/acr'\n[[registry.mirror]]\nlocation = 'm.example'\n[[registry]]\nlocation = 'docker.io'";
-        assert_eq!(registries_conf(conf, &login()), ["m.example", "cache.example/acr"]);
-        assert!(
-            registries_conf("[[registry]]\nlocation='myreg.azurecr.io'", &login()).is_empty(),
-            "itself is no mirror"
-        );
+        assert_eq!(registries_conf(conf, &login()).endpoints, ["m.example", "cache.example/acr"]);
+        let own = registries_conf("[[registry]]\nlocation='myreg.azurecr.io'", &login());
+        assert_eq!(own, Registries::default(), "itself is no mirror");
+    }
+
+    #[test]
+    fn a_registry_is_blocked_in_either_version() {
+        let is_blocked = |text| registries_conf(text, &login()).is_blocked;
+        assert!(is_blocked("[[registry]]\nprefix = '*.azurecr.io'\nblocked = true"));
+        assert!(is_blocked(
+            "[registries.search]\nregistries = ['docker.io']\n[registries.block]\nregistries = ['myreg.azurecr.io']"
+        ));
+        assert!(!is_blocked("[registries.insecure]\nregistries = ['myreg.azurecr.io']"));
+        assert!(!is_blocked("[[registry]]\nlocation = 'docker.io'\nblocked = true"));
     }
 
     proptest::proptest! {

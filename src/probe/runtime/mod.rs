@@ -1,32 +1,29 @@
 //! The container runtime on this host, or in another root: what docker, containerd, podman and CRI-O are told
 //! about proxies, mirrors and authorities. Credentials are located, never read out.
 
+mod daemon;
 pub mod docker;
 pub mod mirrors;
+mod place;
+mod podman;
 mod process;
+mod service;
 pub mod units;
+mod user;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tokio::time::Instant as Deadline;
 use url::Url;
 
-use super::exchange::{Ask, Connection};
-use crate::facts::runtime::{ContainerRuntime, DaemonAnswer, DaemonProxy, DockerDaemon, DockerInfo, Mirror};
-use crate::facts::{Fqdn, ImageReference, Known, Unknown};
-use units::UnitEnvironment;
+use crate::facts::runtime::{ContainerRuntime, CredentialSource, Mirror};
+use crate::facts::{Fqdn, ImageReference};
+use user::User;
 
 /// The longest configuration file that is read.
 const MAX_FILE: u64 = 1024 * 1024;
-/// How long the daemon's socket may take.
-const SOCKET_PATIENCE: Duration = Duration::from_secs(2);
-/// Where units and drop-ins lie, the later winning (systemd.unit(5)).
-const UNIT_DIRECTORIES: [&str; 4] =
-    ["lib/systemd/system", "usr/lib/systemd/system", "run/systemd/system", "etc/systemd/system"];
-
 /// A file system that is looked at: this host's own, or a node's disk mounted somewhere.
 struct Root {
     path: PathBuf,
@@ -34,6 +31,16 @@ struct Root {
 }
 
 impl Root {
+    /// This host's own.
+    fn own() -> Self {
+        Self { path: PathBuf::from("/"), is_ours: true }
+    }
+
+    #[cfg(test)]
+    fn another(path: &Path) -> Self {
+        Self { path: path.to_owned(), is_ours: false }
+    }
+
     fn at(&self, path: &str) -> PathBuf {
         self.path.join(path.trim_start_matches('/'))
     }
@@ -80,161 +87,45 @@ pub async fn read(
     ];
     let found = programs.iter().filter(|(_, program)| root.has_program(program));
     runtime.found = found.map(|(name, _)| (*name).to_owned()).collect();
-    runtime.docker = docker_daemon(&root, image.map(|image| format!("{login}/{image}")), deadline).await;
+    let user = User::of(&root);
+    runtime.docker = daemon::read(&root, &user, image.map(|image| format!("{login}/{image}")), deadline).await;
     if runtime.docker.is_some() && !runtime.found.iter().any(|f| f == "docker") {
         runtime.found.insert(0, "docker".to_owned());
     }
     if runtime.found.iter().any(|f| f == "containerd") || root.at("etc/containerd/config.toml").is_file() {
-        runtime.containerd = Some(service(&root, "containerd", None));
+        runtime.containerd = Some(service::proxy(&root, &service::of_system(&root), "containerd", None));
     }
-    if let Some(config) = client_config(&root) {
-        runtime.client_proxy = docker::client_proxy(&config);
-        runtime.credential_source = docker::credential_source(&config, login);
+    if runtime.found.iter().any(|f| f == "crio") || root.at("etc/crio").is_dir() {
+        runtime.crio = Some(service::proxy(&root, &service::of_system(&root), "crio", None));
     }
+    runtime.podman = podman::proxy(&root, &user);
+    let configs = client_files(&root, &user);
+    runtime.client_proxy = configs.first().and_then(docker::client_proxy);
+    let sources = configs.iter().map(|config| docker::credential_source(config, login));
+    runtime.credential_source = sources.into_iter().find(|s| *s != CredentialSource::None).unwrap_or_default();
     read_containerd(&root, login, &mut runtime);
-    read_registries_conf(&root, login, &mut runtime);
-    for authority in files(&root.at("etc/docker/certs.d").join(login.as_str()), "crt") {
-        runtime.extra_authorities.push(root.shown(&authority));
+    podman::read_registries(&root, &user, login, &mut runtime);
+    for directory in ["etc/docker/certs.d", "etc/containers/certs.d"] {
+        for authority in files(&root.at(directory).join(login.as_str()), "crt") {
+            runtime.extra_authorities.push(root.shown(&authority));
+        }
     }
     runtime
 }
 
-async fn docker_daemon(root: &Root, image: Option<String>, deadline: Deadline) -> Option<DockerDaemon> {
-    let file = root.at("etc/docker/daemon.json");
-    let host = std::env::var("DOCKER_HOST").ok().filter(|host| root.is_ours && !host.is_empty());
-    let socket = match host.as_deref() {
-        Some(host) => host.strip_prefix("unix://").map(PathBuf::from),
-        None => Some(root.at("var/run/docker.sock")),
-    };
-    let is_here = root.has_program("dockerd") || file.is_file() || socket.as_ref().is_some_and(|s| s.exists());
-    if !is_here && host.is_none() {
-        return None;
+/// The files with this user's logins: docker's, then podman's.
+pub fn own_client_files() -> Vec<Value> {
+    let root = Root::own();
+    client_files(&root, &User::of(&root))
+}
+
+/// The files with logins in a root: this user's, or a node's.
+fn client_files(root: &Root, user: &User) -> Vec<Value> {
+    if root.is_ours {
+        return user.docker_config().into_iter().chain(user.podman_logins()).collect();
     }
-    let (running, registry_answer) = match &socket {
-        Some(socket) => ask_docker(socket, image, deadline).await,
-        None => unasked("DOCKER_HOST names a daemon elsewhere, which is not asked"),
-    };
-    let shown = socket.as_ref().map_or_else(|| bare(host.as_deref().unwrap_or_default()), |s| root.shown(s));
-    Some(DockerDaemon { socket: shown, running, configured: service(root, "docker", Some(&file)), registry_answer })
-}
-
-fn unasked(why: &str) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
-    (Known::unknown(why), Known::unknown(why))
-}
-
-/// Asks the daemon about itself, and with `--image` lets it ask the registry from where it runs.
-#[cfg(unix)]
-async fn ask_docker(
-    socket: &Path,
-    image: Option<String>,
-    overall: Deadline,
-) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
-    let deadline = overall.min(Deadline::now() + SOCKET_PATIENCE);
-    let stream = match tokio::time::timeout_at(deadline, tokio::net::UnixStream::connect(socket)).await {
-        Err(_) => return unasked("its socket does not answer in time"),
-        Ok(Err(error)) => return unasked(&format!("its socket does not answer: {}", error.kind())),
-        Ok(Ok(stream)) => stream,
-    };
-    let Ok(name) = "docker".parse() else { return unasked("its socket cannot be named") };
-    let Some(mut connection) = Connection::open(stream, &name).await else {
-        return unasked("its socket does not speak HTTP");
-    };
-    let (_, raw) = connection.send(Ask::get("/info"), deadline).await;
-    let info = raw.and_then(|raw| docker::info(&serde_json::from_slice(&raw.body).ok()?));
-    let Some(info) = info else { return unasked("its answer to /info is not docker's") };
-    let answer = match image {
-        None => Known::Unknown(Unknown::needing("the daemon was not asked about the registry", "--image")),
-        Some(image) => {
-            let (_, raw) = connection.send(Ask::get(format!("/distribution/{image}/json")), overall).await;
-            raw.map_or_else(
-                || Known::unknown("the daemon gave no answer about the registry in time"),
-                |raw| Known::Known(docker::registry_answer(raw.status.is_success(), &raw.body)),
-            )
-        }
-    };
-    (Known::Known(info), answer)
-}
-
-#[cfg(not(unix))]
-async fn ask_docker(_: &Path, _: Option<String>, _: Deadline) -> (Known<DockerInfo>, Known<DaemonAnswer>) {
-    unasked("its named pipe is not asked on this system")
-}
-
-/// A service's proxy by its files, and whether one of them is newer than the process.
-fn service(root: &Root, name: &str, json: Option<&Path>) -> DaemonProxy {
-    let mut environment = UnitEnvironment::default();
-    let mut read: Vec<PathBuf> = Vec::new();
-    let unit =
-        UNIT_DIRECTORIES.iter().rev().map(|dir| root.at(dir).join(format!("{name}.service"))).find(|f| f.is_file());
-    let drop_ins = UNIT_DIRECTORIES.iter().map(|dir| root.at(dir).join(format!("{name}.service.d")));
-    let mut drop_ins: Vec<PathBuf> = drop_ins.flat_map(|dir| files(&dir, "conf")).collect();
-    drop_ins.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    let mut source = None;
-    for file in unit.into_iter().chain(drop_ins) {
-        let before = environment.proxy("").https;
-        if let Some(text) = text(&file) {
-            environment.apply(&text);
-            if environment.proxy("").https != before {
-                source = Some(root.shown(&file));
-            }
-            read.push(file);
-        }
-    }
-    for named in environment.files.clone() {
-        let file = root.at(&named);
-        let before = environment.proxy("").https;
-        if let Some(text) = text(&file) {
-            environment.apply_file(&text);
-            if environment.proxy("").https != before {
-                source = Some(named);
-            }
-            read.push(file);
-        }
-    }
-    let mut proxy = environment.proxy(source.as_deref().unwrap_or("systemd"));
-    if let Some(file) = json.filter(|file| file.is_file()) {
-        // What daemon.json says wins over the environment.
-        let settings = text(file).and_then(|t| serde_json::from_str::<Value>(&t).ok());
-        if let Some(from_file) = settings.as_ref().and_then(docker::daemon_proxy) {
-            proxy = from_file;
-        }
-        read.push(file.to_path_buf());
-    }
-    let process = if name == "docker" { "dockerd" } else { name };
-    let changed_since_start = if root.is_ours {
-        changed_since(process, &read)
-    } else {
-        Known::unknown("another root's processes are not visible")
-    };
-    DaemonProxy { proxy, files: read.iter().map(|f| root.shown(f)).collect(), changed_since_start }
-}
-
-fn changed_since(process: &str, files: &[PathBuf]) -> Known<bool> {
-    let Some(started) = process::started(process) else {
-        return Known::unknown(format!("no running {process} is visible from here"));
-    };
-    let modified = |file: &PathBuf| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
-    Known::Known(files.iter().filter_map(modified).any(|at| at > started))
-}
-
-/// The docker client's file: `DOCKER_CONFIG`, the home directory's, or a node's kubelet's.
-pub fn own_client_config() -> Option<Value> {
-    client_config(&Root { path: PathBuf::from("/"), is_ours: true })
-}
-
-/// The docker client's file in a root.
-fn client_config(root: &Root) -> Option<Value> {
-    let ours = || {
-        let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-        let home = std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
-        directory.or_else(|| home.map(|home| PathBuf::from(home).join(".docker")))
-    };
-    let places = if root.is_ours {
-        ours().map(|dir| dir.join("config.json")).into_iter().collect()
-    } else {
-        vec![root.at("root/.docker/config.json"), root.at("var/lib/kubelet/config.json")]
-    };
-    places.iter().find_map(|file| serde_json::from_str(&text(file)?).ok())
+    let places = ["root/.docker/config.json", "var/lib/kubelet/config.json", "root/.config/containers/auth.json"];
+    places.iter().filter_map(|file| user::json(&root.at(file))).collect()
 }
 
 fn read_containerd(root: &Root, login: &Fqdn, runtime: &mut ContainerRuntime) {
@@ -266,16 +157,6 @@ fn read_containerd(root: &Root, login: &Fqdn, runtime: &mut ContainerRuntime) {
         let shown = root.shown(&file);
         runtime.mirrors.extend(endpoints.into_iter().map(|endpoint| Mirror { file: shown.clone(), endpoint }));
         runtime.extra_authorities.extend(authorities);
-    }
-}
-
-fn read_registries_conf(root: &Root, login: &Fqdn, runtime: &mut ContainerRuntime) {
-    let more = files(&root.at("etc/containers/registries.conf.d"), "conf");
-    for file in std::iter::once(root.at("etc/containers/registries.conf")).chain(more) {
-        let Some(text) = text(&file) else { continue };
-        let shown = root.shown(&file);
-        let endpoints = mirrors::registries_conf(&text, login);
-        runtime.mirrors.extend(endpoints.into_iter().map(|endpoint| Mirror { file: shown.clone(), endpoint }));
     }
 }
 
@@ -327,7 +208,7 @@ mod tests {
         write(&root, "etc/docker/certs.d/myreg.azurecr.io/ca.crt", "x");
         write(&root, "var/lib/kubelet/config.json", r#"{"auths": {"myreg.azurecr.io": {"auth": "aHVudGVyMg=="}}}"#);
         let login = "myreg.azurecr.io".parse().unwrap();
-        let seen = read(Some(&root), &login, None, Deadline::now() + Duration::from_secs(5)).await;
+        let seen = read(Some(&root), &login, None, Deadline::now() + std::time::Duration::from_secs(5)).await;
         std::fs::remove_dir_all(&root).unwrap();
         let docker = seen.docker.as_ref().unwrap();
         assert_eq!(docker.configured.proxy.https.as_deref(), Some("http://proxy.corp:3128"));
@@ -347,39 +228,5 @@ mod tests {
         assert_eq!(seen.credential_source, crate::facts::runtime::CredentialSource::ConfigFile);
         let json = serde_json::to_string(&seen).unwrap();
         assert!(!json.contains("hunter2") && !json.contains("aHVudGVyMg"), "{json}");
-    }
-}
-
-#[cfg(all(test, unix))]
-mod socket_tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn the_daemon_tells_its_proxy_and_what_the_registry_told_it() {
-        let path = std::env::temp_dir().join(format!("acr-doctor-docker-{}.sock", std::process::id()));
-        let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        let bodies = [
-            r#"{"ServerVersion":"27.1","HttpsProxy":"http://proxy:3128"}"#,
-            r#"{"message":"denied: client with IP '203.0.113.7' is not allowed access."}"#,
-        ];
-        let daemon = async {
-            let (mut peer, _) = listener.accept().await.unwrap();
-            for body in bodies {
-                let mut request = vec![0; 4096];
-                assert!(peer.read(&mut request).await.unwrap() > 0);
-                let status = if body.contains("denied") { "403 Forbidden" } else { "200 OK" };
-                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-                peer.write_all(answer.as_bytes()).await.unwrap();
-            }
-        };
-        let deadline = Deadline::now() + Duration::from_secs(10);
-        let (seen, ()) = tokio::join!(ask_docker(&path, Some("myreg.azurecr.io/app:1".to_owned()), deadline), daemon);
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(seen.0.known().unwrap().proxy.https.as_deref(), Some("http://proxy:3128"));
-        assert_eq!(seen.1.known().unwrap().denied_client, Some("203.0.113.7".parse().unwrap()));
-        let gone = ask_docker(&path, None, deadline).await;
-        assert!(!gone.0.is_known());
     }
 }

@@ -54,9 +54,9 @@ impl UnitEnvironment {
     }
 }
 
-/// The entries of a NO_PROXY list.
+/// The entries of a NO_PROXY list as programs in Go part them: at commas alone.
 pub fn entries(list: &str) -> Vec<String> {
-    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
 }
 
 /// Lines, with those that end in a backslash joined; comments left out.

@@ -34,7 +34,7 @@ pub struct NameServer {
 pub struct System {
     /// In the order that the system asks them.
     pub servers: Vec<NameServer>,
-    /// The search list: shown, never applied.
+    /// The search list: never applied to what is looked at; where programs on this host apply it, that is told.
     pub search: Vec<String>,
     /// How each of the servers is asked.
     pub options: AskOptions,

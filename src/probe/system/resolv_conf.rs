@@ -32,11 +32,13 @@ pub struct AskOptions {
     pub edns0: bool,
     /// `no-aaaa`: IPv6 addresses are not asked for.
     pub no_aaaa: bool,
+    /// `ndots:n`, 1 if not given, at most 15: names with fewer dots are completed by the search list first.
+    pub ndots: u32,
 }
 
 impl Default for AskOptions {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), attempts: 2, use_vc: false, edns0: false, no_aaaa: false }
+        Self { timeout: Duration::from_secs(5), attempts: 2, use_vc: false, edns0: false, no_aaaa: false, ndots: 1 }
     }
 }
 
@@ -46,14 +48,14 @@ impl AskOptions {
         self.timeout * self.attempts
     }
 
-    /// Reads one word of an `options` line or of `RES_OPTIONS`. Those that only change which server or which name is
-    /// asked first (`rotate`, `ndots`), or how sockets are used, change nothing where every server is asked for an
-    /// absolute name.
+    /// Reads one word of an `options` line or of `RES_OPTIONS`. Those that only change which server is asked first
+    /// (`rotate`), or how sockets are used, change nothing where every server is asked.
     fn read(&mut self, word: &str) {
         let (name, value) = word.split_once(':').unwrap_or((word, ""));
         match (name, value.parse::<u32>()) {
             ("timeout", Ok(seconds)) => self.timeout = Duration::from_secs(u64::from(seconds.clamp(1, 30))),
             ("attempts", Ok(attempts)) => self.attempts = attempts.clamp(1, 5),
+            ("ndots", Ok(dots)) => self.ndots = dots.min(15),
             ("use-vc", _) => self.use_vc = true,
             ("edns0", _) => self.edns0 = true,
             ("no-aaaa", _) => self.no_aaaa = true,
@@ -132,6 +134,7 @@ mod tests {
         let file = read("options timeout:1 attempts:9 rotate use-vc\noptions edns0 ndots:5 timeout:x\n");
         assert_eq!((file.options.timeout, file.options.attempts), (Duration::from_secs(1), 5));
         assert!(file.options.use_vc && file.options.edns0 && !file.options.no_aaaa);
+        assert_eq!((file.options.ndots, read("").options.ndots, read("options ndots:99").options.ndots), (5, 1, 15));
         let variables = |name: &str| match name {
             "RES_OPTIONS" => Some("timeout:99 no-aaaa".to_owned()),
             "LOCALDOMAIN" => Some("x.y".to_owned()),

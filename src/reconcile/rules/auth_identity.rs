@@ -213,7 +213,10 @@ fn arm_audience_disabled(case: &Case<'_>) -> Vec<Draft> {
             ),
         ])
         .mend([
-            Fix::advice(format!("Use a tool that asks for a token for {}", case.config.cloud.registry_audience)),
+            Fix::advice(format!(
+                "Use a tool that asks for a token for {}; with az, take out the setting acr.audience_resource (`az config unset acr.audience_resource`, or AZURE_ACR_AUDIENCE_RESOURCE)",
+                case.config.cloud.registry_audience
+            )),
             Fix::command("Let the registry take ARM tokens again", command::line(words))
                 .change(Change::Patch {
                     resource: registry.id.clone(),

@@ -6,7 +6,8 @@ use crate::reconcile::case::Case;
 use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 
-pub(super) static RULES: &[&Rule] = &[&CONTAINER_RUNTIME_MISSING, &DAEMON_UNREACHABLE, &REGISTRY_MIRROR_CONFIGURED];
+pub(super) static RULES: &[&Rule] =
+    &[&CONTAINER_RUNTIME_MISSING, &DAEMON_UNREACHABLE, &REGISTRY_MIRROR_CONFIGURED, &REGISTRY_BLOCKED];
 
 /// The runtime, if somebody looked for it. A run that did not look lacks nothing for it.
 pub(super) fn runtime<'a>(case: &Case<'a>) -> Option<&'a ContainerRuntime> {
@@ -100,7 +101,9 @@ fn daemon_unreachable(case: &Case<'_>) -> Vec<Draft> {
             "sudo usermod -aG docker \"$USER\"",
         )])
     } else {
-        draft.mend([Fix::command("Start the daemon", "sudo systemctl start docker")])
+        let user = docker.socket.starts_with("/run/user/");
+        let start = if user { "systemctl --user start docker" } else { "sudo systemctl start docker" };
+        draft.mend([Fix::command("Start the daemon", start)])
     }]
 }
 
@@ -143,4 +146,48 @@ fn registry_mirror_configured(case: &Case<'_>) -> Vec<Draft> {
         .seen([evidence::vantage(evidence::list(entries))])
         .mend([Fix::advice(format!("If the mirror is not meant, remove the entry from {}", first.file))]),
     ]
+}
+
+declare_finding! {
+    /// A file of podman's and CRI-O's blocks pulls from this registry.
+    ///
+    /// ## Why it matters
+    /// The runtime refuses the name by itself: nothing leaves this host, and every check of the network is beside the point.
+    ///
+    /// ## How it shows
+    /// - podman: `registry myregistry.azurecr.io is blocked in /etc/containers/registries.conf or /home/user/.config/containers/registries.conf.d`
+    ///
+    /// ## What decides it
+    /// `registries.conf` or one of its drop-ins has `blocked = true` for this registry's name or a pattern that covers it
+    /// (in its old form: names it in `[registries.block]`). An error where no other runtime than podman and CRI-O is
+    /// here, else a warning.
+    ///
+    /// ## Fix
+    /// The entry taken out.
+    ///
+    /// ## References
+    /// - <https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md>
+    REGISTRY_BLOCKED = "client/registry-blocked", Error, article "container-registry-troubleshoot-access",
+    explains [], registry_blocked;
+}
+
+fn registry_blocked(case: &Case<'_>) -> Vec<Draft> {
+    let (Some(runtime), Some(login)) = (runtime(case), case.login_server()) else {
+        return Vec::new();
+    };
+    let Some(file) = runtime.blocked_by.last() else {
+        return Vec::new();
+    };
+    let others = runtime.docker.is_some() || runtime.containerd.is_some();
+    let draft = Draft::new(
+        format!("podman and CRI-O are told to block {login}"),
+        format!("{file} says so: they refuse the name before the network is asked."),
+    )
+    .about([login])
+    .seen([evidence::vantage(evidence::list(&runtime.blocked_by))])
+    .mend([Fix::advice(format!(
+        "Take the entry of {login} that says 'blocked' out of {}",
+        runtime.blocked_by.join(", ")
+    ))]);
+    vec![if others { draft.severity(Severity::Warning) } else { draft }]
 }

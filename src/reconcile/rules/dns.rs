@@ -62,7 +62,7 @@ fn data_not_found(case: &Case<'_>) -> Option<Draft> {
     let server = server.unwrap_or_else(|| "the resolver".to_owned());
     Some(
         Draft::new(
-            format!("The name of the data endpoint {} does not exist", first.host),
+            format!("The name of the data endpoint {} {}", first.host, lacks(first)),
             format!("{server} knows the login server and not its data endpoint, from which layers come: a filter or a zone of your own hides it."),
         )
         .about(lost.iter().map(|e| &e.host))
@@ -72,9 +72,15 @@ fn data_not_found(case: &Case<'_>) -> Option<Draft> {
     )
 }
 
+/// NXDOMAIN in words, or that there is the name and no address.
+fn lacks(endpoint: &EndpointObservation) -> &'static str {
+    let missing = |dns: &DnsObservation| dns.answer.outcome == DnsOutcome::NameNotFound;
+    if endpoint.dns.as_ref().is_some_and(missing) { "does not exist" } else { "has no address" }
+}
+
 fn login_not_found(case: &Case<'_>, login: &EndpointObservation) -> Draft {
     let draft = Draft::new(
-        format!("The name {} does not exist", login.host),
+        format!("The name {} {}", login.host, lacks(login)),
         match case.registry {
             Some(registry) if registry.login_server == login.host => format!(
                 "The registry '{}' exists and this is its login server, so the resolver asked does not know the public name: \

@@ -12,6 +12,7 @@ mod dns_address;
 mod dns_dropped;
 mod dns_local;
 mod dns_private;
+mod dns_search;
 mod dns_shared_zone;
 mod dns_zone;
 mod endpoint;
@@ -28,6 +29,7 @@ pub(super) use network_rules::filtering_route;
 mod private_link;
 mod private_link_state;
 mod proxy;
+mod proxy_bypass;
 mod proxy_daemon;
 mod proxy_private;
 mod proxy_upstream;
@@ -55,12 +57,14 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         dns_dropped::RULES,
         dns_address::RULES,
         dns_local::RULES,
+        dns_search::RULES,
         network::RULES,
         network_endpoint::RULES,
         network_path::RULES,
         network_rules::RULES,
         proxy::RULES,
         proxy_upstream::RULES,
+        proxy_bypass::RULES,
         proxy_private::RULES,
         proxy_daemon::RULES,
         tls::RULES,

@@ -31,14 +31,6 @@ pub(super) fn no_proxy(case: &Case<'_>, hosts: &[&Fqdn]) -> Vec<Fix> {
     ]
 }
 
-/// Whether NO_PROXY entries cover a host: `*`, the host, or a domain that it lies within (curl's and Go's common ground).
-pub(super) fn covers(entries: &[String], host: &Fqdn) -> bool {
-    entries.iter().map(|e| e.trim().trim_start_matches("*.").trim_start_matches('.')).any(|entry| {
-        let entry = entry.strip_suffix(":443").unwrap_or(entry);
-        entry == "*" || (!entry.is_empty() && host.is_within(entry))
-    })
-}
-
 declare_finding! {
     /// The registry has a private endpoint here, and the client's traffic leaves through a proxy.
     ///
@@ -114,20 +106,4 @@ fn private_endpoint_through_proxy(case: &Case<'_>) -> Vec<Draft> {
     let draft = if sure { draft } else { draft.likely() };
     // A proxy that carries nothing at all is a fault of its own, which NO_PROXY would only hide.
     vec![if broken && !is_down(case) { draft } else { draft.severity(Severity::Warning).bystander() }]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_proxy_entries_cover_hosts_and_domains() {
-        let host: Fqdn = "myreg.azurecr.io".parse().unwrap();
-        for entry in ["*", "azurecr.io", ".azurecr.io", "*.azurecr.io", " MyReg.azurecr.io", "azurecr.io:443"] {
-            assert!(covers(&[entry.to_owned()], &host), "{entry}");
-        }
-        for entry in ["", ".", "zurecr.io", "10.0.0.0/8", "myreg", "westeurope.data.azurecr.io"] {
-            assert!(!covers(&[entry.to_owned()], &host), "{entry}");
-        }
-    }
 }

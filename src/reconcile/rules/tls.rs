@@ -10,7 +10,7 @@ use crate::reconcile::{command, evidence, symptom::Symptom};
 
 use super::network::list_of;
 
-pub(super) static RULES: &[&Rule] = &[&INTERCEPTED, &WRONG_CERTIFICATE, &CLOCK_SKEW];
+pub(super) static RULES: &[&Rule] = &[&INTERCEPTED, &AUTHORITY_NOT_KNOWN, &WRONG_CERTIFICATE, &CLOCK_SKEW];
 
 /// An endpoint and its handshake.
 pub(super) type Handshake<'a> = (&'a EndpointObservation, &'a TlsObservation);
@@ -48,6 +48,19 @@ fn issued_publicly(case: &Case<'_>, tls: &TlsObservation) -> bool {
         .filter_map(|e| e.tls.as_ref())
         .any(|t| t.outcome == TlsOutcome::Established && t.chain.last().is_some_and(|c| c.issuer == root));
     trusted_elsewhere || public.iter().any(|name| root.contains(name))
+}
+
+/// Whether an issuer is named as the authorities are that Azure's certificates come from. A name can be copied, and
+/// inspecting proxies bear their owner's.
+fn is_named_as_azures(issuer: &str) -> bool {
+    let names =
+        ["DigiCert", "Baltimore CyberTrust", "Microsoft RSA", "Microsoft ECC", "Microsoft Azure", "Microsoft TLS"];
+    names.iter().any(|name| issuer.contains(name))
+}
+
+/// A chain of an authority that Azure uses, which this client does not know.
+fn is_of_unknown_authority(tls: &TlsObservation) -> bool {
+    tls.outcome == TlsOutcome::UnknownIssuer && tls.chain.last().is_some_and(|c| is_named_as_azures(&c.issuer))
 }
 
 fn is_out_of_time(tls: &TlsObservation) -> bool {
@@ -93,14 +106,15 @@ declare_finding! {
 
 fn intercepted(case: &Case<'_>) -> Vec<Draft> {
     let failed = failing(case, |tls| {
-        tls.outcome == TlsOutcome::UnknownIssuer || is_unreadable_chain(tls) || expired_of_another_ca(case, tls)
+        let unknown = tls.outcome == TlsOutcome::UnknownIssuer && !is_of_unknown_authority(tls);
+        unknown || is_unreadable_chain(tls) || expired_of_another_ca(case, tls)
     });
     let Some((first, tls)) = failed.first() else {
         return Vec::new();
     };
     let issuer = tls.chain.last().map_or("an unnamed issuer", |c| c.issuer.as_str());
     let hosts = hosts(&failed);
-    let ca = issuer.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or(issuer);
+    let ca = common_name(issuer);
     let draft = Draft::new(
         format!("TLS to {} is intercepted by '{ca}'", list_of(&hosts)),
         format!("The certificate presented is issued by {issuer}, which this client does not trust: an inspecting proxy or firewall stands in between."),
@@ -117,6 +131,72 @@ fn intercepted(case: &Case<'_>) -> Vec<Draft> {
     .about(hosts);
     let sure = failed.iter().any(|(_, tls)| tls.outcome == TlsOutcome::UnknownIssuer);
     vec![if sure { draft } else { draft.likely() }]
+}
+
+declare_finding! {
+    /// This client does not know the public authority of Azure's certificates, or does not get the whole chain.
+    ///
+    /// ## Why it matters
+    /// Nobody inspects: the certificate is the registry's own. Old hosts and images lack the roots that Azure uses today,
+    /// and a file in SSL_CERT_FILE takes the place of all others. A middlebox that leaves out the intermediate
+    /// certificate looks the same.
+    ///
+    /// ## How it shows
+    /// - docker: `x509: certificate signed by unknown authority`
+    /// - curl: `unable to get local issuer certificate`
+    ///
+    /// ## What decides it
+    /// The chain as presented is not trusted, and ends in an issuer that is named as Azure's public authorities are
+    /// (DigiCert, Microsoft). Only likely, because names can be copied; any other issuer is `tls/intercepted`.
+    ///
+    /// ## Fix
+    /// The host's certificates brought up to date, or SSL_CERT_FILE taken out of the environment.
+    ///
+    /// ## References
+    /// - <https://learn.microsoft.com/azure/security/fundamentals/azure-ca-details>
+    AUTHORITY_NOT_KNOWN = "tls/authority-not-known", Error,
+    article "https://learn.microsoft.com/azure/security/fundamentals/azure-ca-details",
+    explains ["access/authority-unreachable", "access/arm-unreachable", "access/not-signed-in"], authority_not_known;
+}
+
+fn authority_not_known(case: &Case<'_>) -> Vec<Draft> {
+    let failed = failing(case, is_of_unknown_authority);
+    let Some((_, tls)) = failed.first() else {
+        return Vec::new();
+    };
+    let issuer = tls.chain.last().map_or("", |c| c.issuer.as_str());
+    let ca = common_name(issuer);
+    let hosts = hosts(&failed);
+    let alone = tls.chain.len() == 1;
+    let why = if alone {
+        "The server sent its own certificate alone: what leads from it to a root is missing on the way, or the root is missing here."
+    } else {
+        "It is one of the authorities that Azure's certificates come from, and it is not among those that this client trusts."
+    };
+    let fix = if tls.trust.starts_with("SSL_CERT_FILE") {
+        Fix::command(
+            format!("Trust the platform's authorities: {} takes their place", tls.trust),
+            "unset SSL_CERT_FILE",
+        )
+        .change(Change::Environment { name: "SSL_CERT_FILE".to_owned(), value: None })
+    } else {
+        Fix::advice(
+            "Bring this host's authorities up to date (package ca-certificates, Windows Update), and the image's from which it runs",
+        )
+    };
+    vec![
+        Draft::new(format!("This client does not know the authority '{ca}' of {}", list_of(&hosts)), why)
+            .seen(failed.iter().map(handshake))
+            .seen([evidence::vantage(format!("trusted: {}", tls.trust))])
+            .mend([fix])
+            .about(hosts)
+            .likely(),
+    ]
+}
+
+/// The common name of a distinguished name, or all of it.
+fn common_name(name: &str) -> &str {
+    name.split(',').find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or(name)
 }
 
 declare_finding! {

@@ -57,3 +57,6 @@ pub const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0, 0, 0, 0, 1
 pub const NAT64_PREFIX: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x64, 0xff9b, 0, 0, 0, 0);
 /// The IPv4 addresses that the translator gives to IPv6 hosts.
 pub const NAT64_POOL: &str = "192.168.255.0/24";
+
+/// An address that packets to are lost on the way to.
+pub const NOBODY: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 250);

@@ -13,17 +13,23 @@ use crate::scenario::TlsFault;
 /// Issues certificates for any host, made when first asked for.
 pub struct Authority {
     trusted: CertifiedIssuer<'static, KeyPair>,
+    /// One that the trusted one vouches for.
+    intermediate: CertifiedIssuer<'static, KeyPair>,
     inspecting: CertifiedIssuer<'static, KeyPair>,
     made: Mutex<HashMap<String, Arc<ServerConfig>>>,
 }
 
 fn issuer(common_name: &str, organisation: &str) -> Result<CertifiedIssuer<'static, KeyPair>, LabError> {
+    Ok(CertifiedIssuer::self_signed(of_authority(common_name, organisation)?, KeyPair::generate()?)?)
+}
+
+fn of_authority(common_name: &str, organisation: &str) -> Result<CertificateParams, LabError> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     params.distinguished_name.push(DnType::CommonName, common_name);
     params.distinguished_name.push(DnType::OrganizationName, organisation);
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+    Ok(params)
 }
 
 /// The names on the certificate that Azure presents for a host: wildcards, as for real.
@@ -40,10 +46,13 @@ fn certificate_names(host: &str) -> Vec<String> {
 }
 
 impl Authority {
-    /// Makes both authorities.
+    /// Makes the authorities.
     pub fn new() -> Result<Self, LabError> {
+        let trusted = issuer("Laboratory Root CA", "DigiCert Inc")?;
+        let below = of_authority("Microsoft Azure RSA TLS Issuing CA 03", "Microsoft Corporation")?;
         Ok(Self {
-            trusted: issuer("Laboratory Root CA", "Laboratory Trust Services")?,
+            intermediate: CertifiedIssuer::signed_by(below, KeyPair::generate()?, &trusted)?,
+            trusted,
             inspecting: issuer("Contoso Inspection CA", "Contoso Ltd")?,
             made: Mutex::new(HashMap::new()),
         })
@@ -66,7 +75,9 @@ impl Authority {
 
     /// The TLS configuration that a host answers with.
     pub fn config(&self, host: &str, fault: Option<TlsFault>) -> Result<Arc<ServerConfig>, LabError> {
-        let fault = fault.filter(|f| matches!(f, TlsFault::Inspected | TlsFault::WrongName | TlsFault::Expired));
+        let fault = fault.filter(|f| {
+            matches!(f, TlsFault::Inspected | TlsFault::WrongName | TlsFault::Expired | TlsFault::Incomplete)
+        });
         let key = format!("{host} {fault:?}");
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = made.get(&key) {
@@ -93,10 +104,17 @@ impl Authority {
         }
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-        let by = if fault == Some(TlsFault::Inspected) { &self.inspecting } else { &self.trusted };
+        let by = match fault {
+            Some(TlsFault::Inspected) => &self.inspecting,
+            Some(TlsFault::Incomplete) => &self.intermediate,
+            _ => &self.trusted,
+        };
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, by)?;
-        let chain = vec![certificate.der().clone(), by.der().clone()];
+        let mut chain = vec![certificate.der().clone(), by.der().clone()];
+        if fault == Some(TlsFault::Incomplete) {
+            chain.truncate(1);
+        }
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -15,13 +16,17 @@ use crate::scenario::DaemonSpec;
 use crate::world::{Lab, World};
 use crate::{LabError, registry};
 
-/// Where docker listens; /run is the world's own.
+/// Where docker listens if nothing else is said; /run is the world's own.
 const SOCKET: &str = "/run/docker.sock";
 
 /// Binds the daemon's socket, if the client has a daemon. It serves until the runtime ends.
 pub fn start(lab: &Arc<Lab>) -> Result<(), LabError> {
     let Some(spec) = lab.world().client.docker.clone() else { return Ok(()) };
-    let listener = UnixListener::bind(SOCKET).map_err(LabError::io(SOCKET))?;
+    let socket = spec.socket.as_deref().unwrap_or(SOCKET);
+    if let Some(parent) = Path::new(socket).parent() {
+        std::fs::create_dir_all(parent).map_err(LabError::io(socket))?;
+    }
+    let listener = UnixListener::bind(socket).map_err(LabError::io(socket))?;
     let lab = Arc::clone(lab);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

@@ -225,6 +225,9 @@ fn reply(lab: &Lab, view: View, question: &[u8], source: &str) -> Option<Vec<u8>
     if let Some((_, address)) = faults.answers.iter().find(|(host, _)| crate::scenario::matches(host, &name)) {
         answer = Answer { aliases: Vec::new(), addresses: vec![*address], exists: true };
     }
+    if any_matches(&faults.dead_first, &name) {
+        answer.addresses.insert(0, addresses::NOBODY);
+    }
     let six = any_matches(&faults.ipv6, &name);
     fill(&mut message, query.query_type(), &name, &answer, six);
     note(&format!("{} {:?}", message.metadata.response_code, answer.addresses));

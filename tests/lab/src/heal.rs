@@ -61,7 +61,9 @@ pub fn apply(world: &mut World, change: &Value) {
         }
         "forward" => world.forwarding.extend(strings(change, "/servers")),
         "file" => {
-            world.client.files.insert(text(change, "/path").to_owned(), text(change, "/content").to_owned());
+            // The client's home, as the shell reads it.
+            let path = text(change, "/path").replacen("~/", "/run/lab/home/", 1);
+            world.client.files.insert(path, text(change, "/content").to_owned());
         }
         "grant" => grant(world, change),
         _ => {}

@@ -114,6 +114,8 @@ pub struct DnsFaults {
     pub answers: BTreeMap<String, Ipv4Addr>,
     /// Answered with an IPv6 address besides, where nothing listens.
     pub ipv6: Vec<String>,
+    /// Answered with an address first at which nobody is.
+    pub dead_first: Vec<String>,
     /// Answered over UDP with nothing but that the answer is longer.
     pub truncated: Vec<String>,
 }
@@ -128,6 +130,8 @@ pub enum TlsFault {
     WrongName,
     /// Presents a certificate that is no longer valid.
     Expired,
+    /// Presents its own certificate without the intermediate authority's.
+    Incomplete,
     /// Resets after the ClientHello.
     Reset,
     /// Says nothing after the ClientHello.

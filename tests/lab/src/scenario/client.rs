@@ -80,6 +80,8 @@ pub struct DaemonSpec {
     pub no_proxy: Vec<String>,
     /// Its registry mirrors.
     pub mirrors: Vec<String>,
+    /// Its socket; `/run/docker.sock` if absent.
+    pub socket: Option<String>,
     /// Whether it runs in another network, with a resolver that sees public zones only.
     pub elsewhere: bool,
 }

@@ -1,0 +1,79 @@
+//! A service's proxy: its unit, the drop-ins, environment files, and docker's own file.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::units::UnitEnvironment;
+use super::user::User;
+use super::{Root, docker, files, process, text};
+use crate::facts::Known;
+use crate::facts::runtime::DaemonProxy;
+
+/// Where units and drop-ins of the system lie, the later winning (systemd.unit(5)).
+pub(super) fn of_system(root: &Root) -> Vec<PathBuf> {
+    ["lib", "usr/lib", "run", "etc"].iter().map(|tree| root.at(tree).join("systemd/system")).collect()
+}
+
+/// The same of a user's own services.
+pub(super) fn of_user(root: &Root, user: &User) -> Vec<PathBuf> {
+    let shared = ["usr/lib", "run", "etc"].iter().map(|tree| root.at(tree).join("systemd/user"));
+    shared.chain(user.settings_file("systemd/user")).collect()
+}
+
+/// A service's proxy by its files, and whether one of them is newer than the process.
+pub(super) fn proxy(root: &Root, directories: &[PathBuf], name: &str, json: Option<&Path>) -> DaemonProxy {
+    let mut environment = UnitEnvironment::default();
+    let mut read: Vec<PathBuf> = Vec::new();
+    let unit = directories.iter().rev().map(|dir| dir.join(format!("{name}.service"))).find(|f| f.is_file());
+    let drop_ins = directories.iter().map(|dir| dir.join(format!("{name}.service.d")));
+    let mut drop_ins: Vec<PathBuf> = drop_ins.flat_map(|dir| files(&dir, "conf")).collect();
+    drop_ins.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    let mut source = None;
+    for file in unit.into_iter().chain(drop_ins) {
+        let before = environment.proxy("").https;
+        if let Some(text) = text(&file) {
+            environment.apply(&text);
+            if environment.proxy("").https != before {
+                source = Some(root.shown(&file));
+            }
+            read.push(file);
+        }
+    }
+    for named in environment.files.clone() {
+        let file = root.at(&named);
+        let before = environment.proxy("").https;
+        if let Some(text) = text(&file) {
+            environment.apply_file(&text);
+            if environment.proxy("").https != before {
+                source = Some(named);
+            }
+            read.push(file);
+        }
+    }
+    let mut proxy = environment.proxy(source.as_deref().unwrap_or("systemd"));
+    if let Some(file) = json.filter(|file| file.is_file()) {
+        // What daemon.json says wins over the environment.
+        let settings = text(file).and_then(|t| serde_json::from_str::<Value>(&t).ok());
+        if let Some(from_file) = settings.as_ref().and_then(docker::daemon_proxy) {
+            proxy = from_file;
+        }
+        read.push(file.to_path_buf());
+    }
+    let process = if name == "docker" { "dockerd" } else { name };
+    let changed_since_start = if root.is_ours {
+        changed_since(process, &read)
+    } else {
+        Known::unknown("another root's processes are not visible")
+    };
+    DaemonProxy { proxy, files: read.iter().map(|f| root.shown(f)).collect(), changed_since_start }
+}
+
+fn changed_since(process: &str, files: &[PathBuf]) -> Known<bool> {
+    let Some(started) = process::started(process) else {
+        return Known::unknown(format!("no running {process} is visible from here"));
+    };
+    let modified = |file: &PathBuf| -> Option<SystemTime> { std::fs::metadata(file).ok()?.modified().ok() };
+    Known::Known(files.iter().filter_map(modified).any(|at| at > started))
+}
