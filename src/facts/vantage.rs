@@ -89,6 +89,9 @@ pub struct ProxySettings {
     /// The entries of NO_PROXY, as written.
     #[serde(default)]
     pub no_proxy: Vec<String>,
+    /// Why the variable that names a proxy cannot be used (a SOCKS proxy, no URL): endpoints are then looked at directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unusable: Option<String>,
 }
 
 /// IMDS `/metadata/instance` (api-version 2021-02-01), the parts that matter.

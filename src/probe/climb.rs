@@ -193,7 +193,7 @@ impl<'a> Climber<'a> {
         let late = async { if soon.is_err() { attempts.first().await } else { None } };
         let Some(url) = self.proxy.url() else { return late.await };
         let patience = deadline.min(Deadline::now() + DIRECT);
-        let (stream, tunnel) = tokio::join!(late, tunnel(self.system, self.proxy, url, &seen.host, patience));
+        let (stream, tunnel) = tokio::join!(late, Box::pin(tunnel(self.system, self.proxy, url, &seen.host, patience)));
         seen.with_proxy = stream.is_none().then(|| Box::new(tunnel.observation));
         stream
     }

@@ -54,30 +54,65 @@ fn hostname() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// Whether the machine itself says that it is in Azure, whatever runs on it.
+pub fn says_azure() -> bool {
+    machine(Path::new("/")).says_azure()
+}
+
 /// What kind of machine this is, by the marks that each leaves.
 pub fn host_kind() -> HostKind {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|v| !v.is_empty());
-    let holds = |path: &str, needle: &str| {
-        std::fs::read_to_string(path).is_ok_and(|text| text.to_ascii_lowercase().contains(needle))
-    };
-    if set("ACC_CLOUD") {
-        HostKind::CloudShell
-    } else if set("WEBSITE_INSTANCE_ID") || set("WEBSITE_SITE_NAME") {
-        HostKind::AppService
-    } else if set("Fabric_ApplicationName") && set("Fabric_CodePackageName") {
-        HostKind::ContainerInstances
-    } else if set("KUBERNETES_SERVICE_HOST") || Path::new("/var/run/secrets/kubernetes.io/serviceaccount").exists() {
-        HostKind::KubernetesPod
-    } else if Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists() {
-        HostKind::Container
-    } else if Path::new("/etc/kubernetes/azure.json").exists() {
-        HostKind::AksNode
-    } else if holds("/sys/class/dmi/id/chassis_asset_tag", AZURE_ASSET_TAG) {
-        HostKind::AzureVm
-    } else if holds("/proc/version", "microsoft") {
-        HostKind::Wsl
-    } else {
-        HostKind::Other
+    machine(Path::new("/")).kind(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// The marks of a machine below its root.
+struct Machine<'r> {
+    root: &'r Path,
+}
+
+fn machine(root: &Path) -> Machine<'_> {
+    Machine { root }
+}
+
+impl Machine<'_> {
+    fn exists(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+
+    fn holds(&self, path: &str, needles: &[&str]) -> bool {
+        let text = std::fs::read_to_string(self.root.join(path)).unwrap_or_default().to_ascii_lowercase();
+        needles.iter().any(|needle| text.contains(needle))
+    }
+
+    fn says_azure(&self) -> bool {
+        self.holds("sys/class/dmi/id/chassis_asset_tag", &[AZURE_ASSET_TAG])
+    }
+
+    /// By the files that runtimes leave, and by the control group of process 1 (which version 2 hides).
+    fn is_container(&self) -> bool {
+        let names = ["/docker/", "/docker-", "/containerd/", "/kubepods", "/libpod-", "/crio-", "/lxc/"];
+        self.exists(".dockerenv") || self.exists("run/.containerenv") || self.holds("proc/1/cgroup", &names)
+    }
+
+    fn kind(&self, set: impl Fn(&str) -> bool) -> HostKind {
+        if set("ACC_CLOUD") {
+            HostKind::CloudShell
+        } else if set("WEBSITE_INSTANCE_ID") || set("WEBSITE_SITE_NAME") {
+            HostKind::AppService
+        } else if set("Fabric_ApplicationName") && set("Fabric_CodePackageName") {
+            HostKind::ContainerInstances
+        } else if set("KUBERNETES_SERVICE_HOST") || self.exists("var/run/secrets/kubernetes.io/serviceaccount") {
+            HostKind::KubernetesPod
+        } else if set("container") || self.is_container() {
+            HostKind::Container
+        } else if self.exists("etc/kubernetes/azure.json") {
+            HostKind::AksNode
+        } else if self.says_azure() {
+            HostKind::AzureVm
+        } else if self.holds("proc/version", &["microsoft"]) {
+            HostKind::Wsl
+        } else {
+            HostKind::Other
+        }
     }
 }
 
@@ -125,6 +160,61 @@ pub fn parse_default_route(table: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a machine with these files and variables is.
+    fn kind(name: &str, files: &[(&str, &str)], variables: &[&str]) -> (HostKind, bool) {
+        let root = std::env::temp_dir().join(format!("acr-doctor-host-{}-{name}", std::process::id()));
+        for (file, text) in files {
+            let file = root.join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let machine = machine(&root);
+        let seen = (machine.kind(|name| variables.contains(&name)), machine.says_azure());
+        if !files.is_empty() {
+            std::fs::remove_dir_all(&root).unwrap();
+        }
+        seen
+    }
+
+    #[test]
+    fn each_kind_of_machine_is_known_by_its_marks() {
+        let tag = ("sys/class/dmi/id/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n");
+        let wsl = ("proc/version", "Linux version 5.15.167.4-microsoft-standard-WSL2 (root@f9c826d3017f)");
+        let token = ("var/run/secrets/kubernetes.io/serviceaccount/token", "x");
+        let node = ("etc/kubernetes/azure.json", "{}");
+        let cgroup = ("proc/1/cgroup", "1:name=systemd:/docker/3f0e\n0::/system.slice/containerd.service\n");
+        for (name, files, variables, expected, azure) in [
+            ("nothing", &[][..], &[][..], HostKind::Other, false),
+            ("vm", &[tag], &[], HostKind::AzureVm, true),
+            ("wsl", &[wsl], &[], HostKind::Wsl, false),
+            ("docker-in-wsl", &[wsl, (".dockerenv", "")], &[], HostKind::Container, false),
+            ("podman", &[("run/.containerenv", "")], &[], HostKind::Container, false),
+            ("cgroup", &[cgroup], &[], HostKind::Container, false),
+            (
+                "plain",
+                &[("proc/1/cgroup", "0::/init.scope\n"), ("proc/version", "Linux version 6.1")],
+                &[],
+                HostKind::Other,
+                false,
+            ),
+            ("nspawn", &[], &["container"], HostKind::Container, false),
+            ("node", &[tag, node], &[], HostKind::AksNode, true),
+            ("pod", &[tag, token], &[], HostKind::KubernetesPod, true),
+            ("pod-by-variable", &[], &["KUBERNETES_SERVICE_HOST"], HostKind::KubernetesPod, false),
+            ("app", &[(".dockerenv", "")], &["WEBSITE_INSTANCE_ID"], HostKind::AppService, false),
+            (
+                "instances",
+                &[],
+                &["Fabric_ApplicationName", "Fabric_CodePackageName"],
+                HostKind::ContainerInstances,
+                false,
+            ),
+            ("shell", &[tag], &["ACC_CLOUD"], HostKind::CloudShell, true),
+        ] {
+            assert_eq!(kind(name, files, variables), (expected, azure), "{name}");
+        }
+    }
 
     #[test]
     fn the_default_route_is_read_in_host_byte_order() {

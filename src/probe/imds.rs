@@ -13,7 +13,7 @@ use tokio::time::Instant as Deadline;
 use super::connect::connect;
 use super::exchange::{Ask, Connection};
 use super::host;
-use crate::facts::vantage::{AzureVm, HostKind};
+use crate::facts::vantage::AzureVm;
 use crate::facts::{Known, Unknown};
 
 /// The machine's own host: it accepts a connection within a millisecond or not at all.
@@ -29,7 +29,7 @@ pub type Asked = Shared<BoxFuture<'static, Known<Option<AzureVm>>>>;
 /// Asks about this machine, if that may be; the question is sent when the answer is first waited for.
 pub fn ask(asked_for: bool) -> Asked {
     let asking = async move {
-        if asked_for || host::host_kind() == HostKind::AzureVm {
+        if asked_for || host::says_azure() {
             return instance().await;
         }
         Known::Unknown(Unknown::needing("this machine does not say that it is an Azure VM", "--imds"))

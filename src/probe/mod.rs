@@ -10,7 +10,11 @@
 //! | `GET /v2/` at the login server | the challenge, or the registry's refusal with the address that it saw |
 //! | `GET /` at each data endpoint | that the registry, not a middlebox, answers there |
 //! | `POST /oauth2/exchange` | that the registry takes this identity (only when signed in) |
+//! | beside a proxy, the direct way as far as TCP | which of the two fails |
 //! | with `--image`: a token, a manifest, a blob's redirect, one byte of it | the data path |
+//!
+//! Where something fails or is set oddly, besides: `CONNECT` at a proxy that NO_PROXY leads past, the name with search
+//! domains behind it, other ClientHellos at an endpoint that answers none.
 //!
 //! On this host, over its socket: docker's `GET /info`, and with `--image` `GET /distribution/<image>/json`, by which the
 //! daemon itself asks the registry from where it runs.
@@ -205,7 +209,7 @@ impl Run<'_> {
         let tell = |ended| self.climber.observer.stage(&login.host, login.role, Stage::Pull, ended);
         tell(None);
         let parts = pull::Parts { climber: &self.climber, shared: &self.shared, cloud: &self.request.cloud };
-        let pulled = pull::pull(&parts, connection, image, access, self.deadline).await;
+        let pulled = Box::pin(pull::pull(&parts, connection, image, access, self.deadline)).await;
         let held = pulled.observation.data.as_ref().or(pulled.observation.blob.as_ref()).is_some_and(is_success);
         tell(Some(if held { StageStatus::Ok } else { StageStatus::Failed }));
         self.recorder.change(|facts| facts.pull = Known::Known(pulled.observation));

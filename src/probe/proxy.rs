@@ -37,7 +37,7 @@ impl ProxyConfig {
             None => Self { no_proxy, ..Self::default() },
             Some((source, text)) => {
                 let url = parse_proxy(&text);
-                let malformed = url.is_none().then(|| format!("{source} is not a proxy's URL"));
+                let malformed = url.is_none().then(|| unusable(&source, &text));
                 Self { url, source, no_proxy, malformed }
             }
         }
@@ -49,6 +49,7 @@ impl ProxyConfig {
             https: self.url.as_ref().map(without_credentials),
             source: self.url.as_ref().map(|_| self.source.clone()),
             no_proxy: self.no_proxy.clone(),
+            unusable: self.malformed.clone(),
         }
     }
 
@@ -82,6 +83,16 @@ pub fn parse_proxy(text: &str) -> Option<Url> {
     (url.host_str().is_some() && matches!(url.scheme(), "http" | "https")).then_some(url)
 }
 
+/// Why a variable's text names no proxy that can be used; the text itself may hold a password.
+fn unusable(source: &str, text: &str) -> String {
+    match text.trim().split_once("://") {
+        Some((scheme, _)) if scheme.to_ascii_lowercase().starts_with("socks") => {
+            format!("{source} names a SOCKS proxy, which is not asked")
+        }
+        _ => format!("{source} is not a proxy's URL"),
+    }
+}
+
 /// A URL without user and password, path and query.
 pub fn without_credentials(url: &Url) -> String {
     let port = url.port_or_known_default().unwrap_or(80);
@@ -110,5 +121,10 @@ mod tests {
         let url = parse_proxy("user:secret@proxy.corp:3128").unwrap();
         assert_eq!(without_credentials(&url), "http://proxy.corp:3128");
         assert!(parse_proxy("socks5://proxy:1080").is_none() && parse_proxy("http://").is_none());
+        assert_eq!(
+            unusable("ALL_PROXY", "socks5h://u:hunter2@p:1"),
+            "ALL_PROXY names a SOCKS proxy, which is not asked"
+        );
+        assert_eq!(unusable("HTTPS_PROXY", "http://u:hunter2@"), "HTTPS_PROXY is not a proxy's URL");
     }
 }

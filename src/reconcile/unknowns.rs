@@ -9,6 +9,9 @@ use super::case::Case;
 
 /// Notes the missing facts that the way in hangs on: connections, their addresses, zones, and where the client stands.
 pub fn note(case: &Case<'_>) {
+    if let Some(why) = case.probe.and_then(|p| p.vantage.proxy.unusable.as_ref()) {
+        case.note_unknown("the way through the environment's proxy", why, Some("--proxy with an http:// URL"));
+    }
     let Some(registry) = case.registry else { return };
     note_strange_values(case, registry);
     note_other_login_server(case, registry);

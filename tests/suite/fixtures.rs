@@ -278,7 +278,9 @@ pub(crate) fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Op
             tls["outcome"] = json!({ "result": argument? });
             if argument? == "unknownIssuer" {
                 let chain = tls.get_mut("chain")?.as_array_mut()?;
-                chain.iter_mut().for_each(|c| c["issuer"] = json!("CN=Contoso Inspection CA, O=Contoso Ltd"));
+                for certificate in chain {
+                    certificate["issuer"] = json!("CN=Contoso Inspection CA, O=Contoso Ltd");
+                }
             }
             forget(endpoint, &["http"]);
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use acr_doctor::explain::explain;
+use acr_doctor::facts::Severity;
+use acr_doctor::reconcile::rules;
 use acr_doctor_lab::Scenario;
 use serde::Deserialize;
 
@@ -88,4 +90,18 @@ fn the_client_side_has_its_worlds() {
     let silent: Vec<&str> =
         scenarios.iter().filter(|(_, s)| s.about.trim().is_empty()).map(|(name, _)| name.as_str()).collect();
     assert_eq!(silent, [""; 0], "worlds that do not say what they are about");
+}
+
+/// What can be a root cause at all (what is only worth knowing cannot) is one in some world.
+#[test]
+fn each_code_of_the_client_side_is_the_root_cause_of_a_world() {
+    let scenarios = scenarios();
+    let causes: BTreeSet<&str> = scenarios.iter().flat_map(|(_, s)| &s.expect.root_cause).map(String::as_str).collect();
+    let family = |code: &str| code.split('/').next().unwrap_or_default().to_owned();
+    let without: Vec<&str> = rules::all()
+        .filter(|rule| rule.severity > Severity::Info && CLIENT_SIDE.contains(&family(rule.code).as_str()))
+        .map(|rule| rule.code)
+        .filter(|code| !causes.contains(code))
+        .collect();
+    assert_eq!(without, [""; 0], "codes that no world has for its root cause");
 }

@@ -194,7 +194,7 @@ impl Asking {
         }
         let seen = self.so_far()?;
         let is_missing = matches!(seen.answer.outcome, DnsOutcome::NameNotFound | DnsOutcome::NoAddress);
-        let searched = if self.by_hosts_file { None } else { self.searching.outcome(is_missing).await };
+        let searched = if self.by_hosts_file { None } else { Box::pin(self.searching.outcome(is_missing)).await };
         Some(DnsObservation { searched, ..seen })
     }
 }

@@ -43,6 +43,7 @@ fn settings(from: &Value, [https, no_proxy]: [&str; 2], source: &str) -> Option<
         https: https.map(bare),
         source: https.map(|_| source.to_owned()),
         no_proxy: super::units::entries(no_proxy.unwrap_or_default()),
+        unusable: None,
     })
 }
 

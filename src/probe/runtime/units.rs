@@ -50,6 +50,7 @@ impl UnitEnvironment {
             https: https.map(|url| bare(url)),
             source: https.map(|_| source.to_owned()),
             no_proxy: first(["NO_PROXY", "no_proxy"]).map(|list| entries(list)).unwrap_or_default(),
+            unusable: None,
         }
     }
 }

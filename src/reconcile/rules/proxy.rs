@@ -36,6 +36,8 @@ fn kind(proxy: &ProxyObservation, tunnels: bool) -> Option<Kind> {
     Some(match &proxy.outcome {
         ProxyOutcome::Tunnel => return None,
         ProxyOutcome::Answered { status: 407, .. } => Kind::Authentication,
+        // What a web server says to CONNECT.
+        ProxyOutcome::Answered { status: 400 | 404 | 405 | 501, .. } if !tunnels => Kind::Unreachable,
         ProxyOutcome::Answered { status: 500.., .. } => Kind::Upstream,
         ProxyOutcome::Answered { .. } => Kind::Denied,
         ProxyOutcome::Closed if tunnels => Kind::Denied,
@@ -115,7 +117,8 @@ declare_finding! {
     /// - docker: `proxyconnect tcp: dial tcp 10.0.0.8:3128: connect: connection refused`
     ///
     /// ## What decides it
-    /// The proxy's own name does not resolve, no address of it accepts a connection, or what answers there is no proxy.
+    /// The proxy's own name does not resolve, no address of it accepts a connection, or what answers there is no proxy: not
+    /// HTTP, or a web server that does not know CONNECT (400, 404, 405, 501).
     ///
     /// ## Fix
     /// The right URL in the variable that is named, or the proxy started; or no proxy, where direct access works.
