@@ -57,8 +57,10 @@ impl World {
         for n in (0..registries).filter(shown) {
             world.add(n);
         }
-        let key = |row: &Value| row["id"].as_str().unwrap_or_default().to_owned();
-        world.registries.sort_by_key(key);
+        let id = |row: &Value| row["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+        world.registries.sort_by_key(id);
+        world.below.sort_by_key(id);
+        world.endpoints.sort_by_key(|row| row["registry"].as_str().unwrap_or_default().to_owned());
         world
     }
 
@@ -90,7 +92,7 @@ impl World {
                     "properties": { "provisioningState": "Succeeded", "regionEndpointEnabled": true } }));
                 let address = format!("10.{}.{}.4", n / 250 % 250, n % 250);
                 self.endpoints.push(json!({ "id": endpoint, "name": format!("pe{n}"), "location": "westeurope",
-                    "type": "microsoft.network/privateendpoints", "properties": { "subnet": { "id": subnet },
+                    "registry": id.to_ascii_lowercase(), "type": "microsoft.network/privateendpoints", "properties": { "subnet": { "id": subnet },
                     "networkInterfaces": [], "customDnsConfigs": [] }, "ipConfigurations": [{ "properties": {
                     "privateIPAddress": address, "privateLinkConnectionProperties": { "groupId": "registry",
                     "requiredMemberName": "registry", "fqdns": [format!("{name}.azurecr.io")] } } }] }));
@@ -164,16 +166,20 @@ impl World {
         } else {
             Vec::new()
         };
-        let rows = if query.contains("type =~ 'microsoft.containerregistry/registries'") {
-            &self.registries
+        let kinds =
+            [json!({ "type": "microsoft.containerregistry/registries/replications", "count_": self.below.len() })];
+        let rows = if query.contains("summarize count() by type") {
+            &kinds[..]
+        } else if query.contains("type =~ 'microsoft.containerregistry/registries'") {
+            &self.registries[..]
         } else if query.contains("registries/replications") {
-            &self.below
+            &self.below[..]
         } else if query.contains("type =~ 'microsoft.network/privateendpoints'") {
-            &self.endpoints
+            &self.endpoints[..]
         } else if query.starts_with("securityresources") {
-            &self.plans
+            &self.plans[..]
         } else {
-            &shown
+            &shown[..]
         };
         let top = body["options"]["$top"]
             .as_u64()

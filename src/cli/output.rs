@@ -1,5 +1,6 @@
 //! Standard output: format, `--query`, colours.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 
 use jmespath::Expression;
@@ -65,11 +66,7 @@ impl Output {
             (Format::None, _) => return Ok(()),
             _ => {
                 let document = serde_json::to_value(report).map_err(|e| Failure::Write(io::Error::other(e)))?;
-                match self.queried(document)? {
-                    // As az: a query that finds nothing prints nothing.
-                    Value::Null => String::new(),
-                    result => self.document(&result),
-                }
+                self.document(&self.queried(document)?)
             }
         };
         write(&text)
@@ -111,14 +108,21 @@ impl Output {
         let Some(query) = &self.query else { return Ok(document) };
         let result = query.search(&document).map_err(|e| Failure::QueryRun(one_line(&e)))?;
         let mut value = serde_json::to_value(&*result).map_err(|e| Failure::QueryRun(e.to_string()))?;
-        let mut order = Vec::new();
-        named_keys(query.as_ast(), &mut order);
-        document_keys(&document, &mut order);
-        reorder(&mut value, &order);
+        let mut orders = Orders::default();
+        orders.of_query(query.as_ast());
+        // az sorts a document's own members in tsv, and keeps their order in tables.
+        if self.format != Format::Tsv {
+            orders.of_document(&document);
+        }
+        orders.restore(&mut value);
         Ok(value)
     }
 
     fn document(&self, value: &Value) -> String {
+        // As az: a query that finds nothing prints nothing.
+        if value.is_null() {
+            return String::new();
+        }
         let plain = Style { colour: false, ..self.style };
         match self.format {
             Format::Json => report::json(value, &plain),
@@ -175,70 +179,82 @@ fn speaks_unicode() -> bool {
     locale.is_none_or(|locale| !matches!(locale.as_str(), "C" | "POSIX"))
 }
 
-/// The keys of multi-select hashes, in the order in which the query names them.
-fn named_keys(ast: &Ast, order: &mut Vec<String>) {
-    match ast {
-        Ast::MultiHash { elements, .. } => {
-            for pair in elements {
-                remember(&pair.key, order);
-                named_keys(&pair.value, order);
-            }
-        }
-        Ast::Comparison { lhs, rhs, .. }
-        | Ast::And { lhs, rhs, .. }
-        | Ast::Or { lhs, rhs, .. }
-        | Ast::Projection { lhs, rhs, .. }
-        | Ast::Subexpr { lhs, rhs, .. } => {
-            named_keys(lhs, order);
-            named_keys(rhs, order);
-        }
-        Ast::Condition { predicate, then, .. } => {
-            named_keys(predicate, order);
-            named_keys(then, order);
-        }
-        Ast::Expref { ast, .. } => named_keys(ast, order),
-        Ast::Flatten { node, .. } | Ast::Not { node, .. } | Ast::ObjectValues { node, .. } => named_keys(node, order),
-        Ast::Function { args: nodes, .. } | Ast::MultiList { elements: nodes, .. } => {
-            for node in nodes {
-                named_keys(node, order);
-            }
-        }
-        Ast::Field { .. } | Ast::Identity { .. } | Ast::Index { .. } | Ast::Literal { .. } | Ast::Slice { .. } => {}
-    }
-}
+/// The order of an object's members, by their names in alphabetical order. JMESPath's objects have no order; az keeps
+/// the query's and the document's, and so do we.
+#[derive(Default)]
+struct Orders(HashMap<Vec<String>, Vec<String>>);
 
-/// The keys of a document, in its own order.
-fn document_keys(value: &Value, order: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                remember(name, order);
-                document_keys(member, order);
-            }
-        }
-        Value::Array(elements) => elements.iter().for_each(|element| document_keys(element, order)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+impl Orders {
+    /// The first who names the same members decides.
+    fn note<'n>(&mut self, names: impl Iterator<Item = &'n String>) {
+        let order: Vec<String> = names.cloned().collect();
+        let mut key = order.clone();
+        key.sort_unstable();
+        self.0.entry(key).or_insert(order);
     }
-}
 
-fn remember(key: &str, order: &mut Vec<String>) {
-    if !order.iter().any(|known| known == key) {
-        order.push(key.to_owned());
-    }
-}
-
-/// JMESPath's objects have no order; az keeps the query's and the document's, and so do we.
-fn reorder(value: &mut Value, order: &[String]) {
-    match value {
-        Value::Object(members) => {
-            let mut sorted: Vec<(String, Value)> = std::mem::take(members).into_iter().collect();
-            sorted.sort_by_key(|(name, _)| order.iter().position(|key| key == name).unwrap_or(usize::MAX));
-            for (_, member) in &mut sorted {
-                reorder(member, order);
+    /// Takes the multi-select hashes of a query.
+    fn of_query(&mut self, ast: &Ast) {
+        match ast {
+            Ast::MultiHash { elements, .. } => {
+                self.note(elements.iter().map(|pair| &pair.key));
+                for pair in elements {
+                    self.of_query(&pair.value);
+                }
             }
-            *members = sorted.into_iter().collect();
+            Ast::Comparison { lhs, rhs, .. }
+            | Ast::And { lhs, rhs, .. }
+            | Ast::Or { lhs, rhs, .. }
+            | Ast::Projection { lhs, rhs, .. }
+            | Ast::Subexpr { lhs, rhs, .. } => {
+                self.of_query(lhs);
+                self.of_query(rhs);
+            }
+            Ast::Condition { predicate, then, .. } => {
+                self.of_query(predicate);
+                self.of_query(then);
+            }
+            Ast::Expref { ast: node, .. }
+            | Ast::Flatten { node, .. }
+            | Ast::Not { node, .. }
+            | Ast::ObjectValues { node, .. } => self.of_query(node),
+            Ast::Function { args: nodes, .. } | Ast::MultiList { elements: nodes, .. } => {
+                for node in nodes {
+                    self.of_query(node);
+                }
+            }
+            Ast::Field { .. } | Ast::Identity { .. } | Ast::Index { .. } | Ast::Literal { .. } | Ast::Slice { .. } => {}
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|element| reorder(element, order)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+
+    /// Takes the objects of a document.
+    fn of_document(&mut self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                self.note(members.keys());
+                for member in members.values() {
+                    self.of_document(member);
+                }
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| self.of_document(element)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    fn restore(&self, value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                for member in members.values_mut() {
+                    self.restore(member);
+                }
+                // JMESPath's names are in alphabetical order: they are the key.
+                if let Some(order) = self.0.get(&members.keys().cloned().collect::<Vec<_>>()) {
+                    let mut member = |name: &String| members.remove(name).map(|member| (name.clone(), member));
+                    *members = order.iter().filter_map(&mut member).collect();
+                }
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.restore(element)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
     }
 }

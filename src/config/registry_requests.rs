@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::arm::{Arm, Listing, next_link};
 use super::read_error::ReadError;
-use super::versions::{NEWEST, candidates};
+use super::versions::{NEWEST, candidates, for_subnet_rules};
 use crate::facts::ResourceId;
 use crate::facts::config::ReadFailure;
 
@@ -233,6 +233,25 @@ impl Refusal for Result<Value, ReadError> {
     fn refusal(&self) -> Option<&ReadError> {
         self.as_ref().err().filter(|e| e.failure == ReadFailure::ApiVersion)
     }
+}
+
+/// Asks with a version that shows subnet rules: the newest, or, where the cloud refuses that, the best that it offers.
+/// Where it has none, the refusal stands.
+pub(crate) async fn with_subnet_rules<T>(
+    arm: &Arm,
+    ask: impl AsyncFn(String) -> Result<T, ReadError>,
+) -> Versioned<Result<T, ReadError>> {
+    let best = || for_subnet_rules(arm.offered_versions().as_deref());
+    let mut version = arm.offered_versions().and_then(|_| best()).unwrap_or_else(|| NEWEST.to_owned());
+    let mut read = ask(version.clone()).await;
+    if let Some(refusal) = read.as_ref().err().filter(|error| error.failure == ReadFailure::ApiVersion) {
+        arm.note_offered_versions(&refusal.versions);
+        if let Some(offered) = best().filter(|offered| *offered != version) {
+            version = offered;
+            read = ask(version.clone()).await;
+        }
+    }
+    Versioned { version, read }
 }
 
 /// Asks with the newest version, and with what the cloud offers where it refuses that.

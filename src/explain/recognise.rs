@@ -196,7 +196,19 @@ struct Whole {
 /// Clues that stand anywhere in a text, and the words that give them.
 const SURROUNDINGS: [(&str, &[&str]); 5] = [
     ("proxy", &["proxy"]),
-    ("tasks", &["acr build", "acr task", "acr run", "agent pool", "run id:", "quick build", "failed to run step id"]),
+    (
+        "tasks",
+        &[
+            "acr build",
+            "acr task",
+            "acr run",
+            "agent pool",
+            "run id:",
+            "queued a run with id",
+            "quick build",
+            "failed to run step id",
+        ],
+    ),
     (
         "kubernetes",
         &[

@@ -22,7 +22,7 @@ pub struct Audit {
     /// What the policy file did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyOutcome>,
-    /// What the baseline hid.
+    /// What changed since the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineOutcome>,
 }
@@ -93,7 +93,7 @@ pub enum PolicyNoticeKind {
     ThresholdExceeded,
 }
 
-/// What the baseline hid.
+/// What changed since the baseline.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BaselineOutcome {
@@ -101,8 +101,54 @@ pub struct BaselineOutcome {
     pub known: usize,
     /// Findings that are not in the baseline, or were milder there.
     pub new: usize,
-    /// Findings of the baseline that are gone.
+    /// Findings of the baseline that are gone from registries that were looked at again.
     pub gone: usize,
+    /// Which, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone_findings: Vec<GoneFinding>,
+    /// Registries of the baseline that this audit lacks: deleted, filtered out, or not readable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
+}
+
+/// A finding of the baseline that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GoneFinding {
+    /// The registry's name.
+    pub registry: String,
+    /// The code.
+    pub code: Code,
+    /// How grave it was.
+    pub severity: Severity,
+}
+
+impl BaselineOutcome {
+    /// The outcome in lines: the counts, then each code that is gone with its registries, then the absent registries.
+    pub fn lines(&self) -> Vec<String> {
+        let Self { known, new, gone, gone_findings, absent } = self;
+        let mut lines = vec![format!("{new} new, {known} known (not shown), {gone} gone")];
+        for group in gone_findings.chunk_by(|a, b| a.code == b.code) {
+            let mut names: Vec<&str> = group.iter().map(|finding| finding.registry.as_str()).collect();
+            names.dedup();
+            lines.extend(group.first().map(|first| format!("gone: {} ({})", first.code, in_words(&names))));
+        }
+        if !absent.is_empty() {
+            let names: Vec<&str> = absent.iter().map(String::as_str).collect();
+            lines.push(format!("in the baseline, and not in this audit: {}", in_words(&names)));
+        }
+        lines
+    }
+}
+
+/// A few names; of many the first three, and how many more there are.
+pub(super) fn in_words(names: &[&str]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if rest.len() > 2 => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        few => few.join(", "),
+    }
 }
 
 /// Counts codes, registry by registry.

@@ -63,12 +63,7 @@ impl HostGroup {
 
     /// The hosts for a line: all of a few, the first three of many.
     pub fn hosts_in_words(&self) -> String {
-        match self.hosts.as_slice() {
-            [first, second, third, rest @ ..] if rest.len() > 2 => {
-                format!("{first}, {second}, {third} and {} more", rest.len())
-            }
-            few => few.join(", "),
-        }
+        super::audit::in_words(&self.hosts.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

@@ -1,19 +1,30 @@
 //! A report of an earlier day: what it had already is not news.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use thiserror::Error;
 
 use super::policy::reconsider;
-use crate::facts::audit::BaselineOutcome;
-use crate::facts::report::{API_VERSION, RegistryReport, Report, Summary};
-use crate::facts::{Finding, HostGroup, Severity};
+use crate::facts::Severity;
+use crate::facts::audit::{BaselineOutcome, GoneFinding};
+use crate::facts::report::{API_VERSION, RegistryReport, Report};
 
-/// The findings of an earlier report: by registry and fingerprint, the severities found, the worst last.
+/// An earlier report: what it found on each registry, by identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Baseline {
+    registries: BTreeMap<String, Earlier>,
+}
+
+/// A registry in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Earlier {
+    /// As a person knows it.
+    label: String,
+    /// By fingerprint the severities found, the worst last.
     findings: HashMap<String, Vec<Severity>>,
+    /// Whether today's audit has it too.
+    seen: bool,
 }
 
 /// Why a text is no baseline. The caller adds the file's name.
@@ -60,72 +71,73 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// The baseline that a report is for later ones.
-    pub fn of(report: &Report) -> Self {
-        let mut baseline = Self::default();
-        report.registries.iter().for_each(|registry| baseline.add(registry));
-        baseline
-    }
-
     fn add(&mut self, registry: &RegistryReport) {
+        let earlier = self.registries.entry(registry.identity()).or_default();
+        earlier.label = registry.label();
         for finding in &registry.findings {
-            let known = self.findings.entry(identity(registry, finding)).or_default();
+            let known = earlier.findings.entry(finding.fingerprint()).or_default();
             known.push(finding.severity);
             known.sort_unstable();
         }
-    }
-
-    /// The report without what the baseline had already. A finding that was milder then is news.
-    pub fn apply(self, mut report: Report) -> Report {
-        let mut run = BaselineRun::new(self);
-        for registry in &mut report.registries {
-            run.judge(registry);
-        }
-        report.summary = Summary::of(&report.registries);
-        report.hosts = HostGroup::of(&report.registries);
-        report.audit_mut().baseline = Some(run.finish());
-        report
     }
 }
 
 /// A baseline at work, registry by registry.
 #[derive(Debug)]
 pub struct BaselineRun {
-    left: HashMap<String, Vec<Severity>>,
+    earlier: Baseline,
     known: usize,
     new: usize,
 }
 
 impl BaselineRun {
     /// A run against a baseline.
-    pub fn new(baseline: Baseline) -> Self {
-        Self { left: baseline.findings, known: 0, new: 0 }
+    pub fn new(earlier: Baseline) -> Self {
+        Self { earlier, known: 0, new: 0 }
     }
 
-    /// Takes what is known out of one registry. Its verdict is kept where it is a fact: blocked, unknown.
-    pub fn judge(&mut self, registry: &mut RegistryReport) {
+    /// Takes what is known out of one registry; a finding that was milder then is news. `found` are the fingerprints
+    /// before any policy: what is accepted today is not gone. Its verdict is kept where it is a fact: blocked, unknown.
+    pub fn judge(&mut self, registry: &mut RegistryReport, found: &HashSet<String>) {
+        let Some(earlier) = self.earlier.registries.get_mut(&registry.identity()) else {
+            self.new += registry.findings.len();
+            return;
+        };
+        earlier.seen = true;
         let before = registry.findings.len();
         let mut findings = std::mem::take(&mut registry.findings);
         findings.retain(|finding| {
-            let known = self.left.get_mut(&identity(registry, finding));
+            let known = earlier.findings.get_mut(&finding.fingerprint());
             // Each finding of the baseline stands for one: two alike today, where there was one, are one new.
             let same = known.and_then(Vec::pop).is_some_and(|then| finding.severity <= then);
             self.known += usize::from(same);
             self.new += usize::from(!same);
             !same
         });
+        earlier.findings.retain(|fingerprint, left| !left.is_empty() && !found.contains(fingerprint));
         let hidden = before - findings.len();
         registry.findings = findings;
         reconsider(registry, hidden);
     }
 
-    /// The counts. What is left of the baseline was not found any more.
+    /// The counts, and what is left of the baseline: findings that are gone, and registries that today's audit lacks.
     pub fn finish(self) -> BaselineOutcome {
-        let gone = self.left.values().map(Vec::len).sum();
-        BaselineOutcome { known: self.known, new: self.new, gone }
+        let mut outcome = BaselineOutcome { known: self.known, new: self.new, ..BaselineOutcome::default() };
+        for earlier in self.earlier.registries.into_values() {
+            if !earlier.seen {
+                outcome.absent.push(earlier.label);
+                continue;
+            }
+            for (fingerprint, severities) in earlier.findings {
+                let code = fingerprint.split('|').next().unwrap_or_default();
+                let gone = |severity| GoneFinding { registry: earlier.label.clone(), code: code.into(), severity };
+                outcome.gone_findings.extend(severities.into_iter().map(gone));
+            }
+        }
+        outcome
+            .gone_findings
+            .sort_by(|a, b| (b.severity, &a.code, &a.registry).cmp(&(a.severity, &b.code, &b.registry)));
+        outcome.gone = outcome.gone_findings.len();
+        outcome
     }
-}
-
-fn identity(registry: &RegistryReport, finding: &Finding) -> String {
-    format!("{}|{}", registry.identity(), finding.fingerprint())
 }

@@ -2,6 +2,7 @@
 //! judged as it comes.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
@@ -9,7 +10,7 @@ use super::baseline::{Baseline, BaselineRun};
 use super::policy::{Policy, PolicyRun};
 use crate::facts::audit::{Audit, CodeCounter};
 use crate::facts::report::{RegistryReport, Summary};
-use crate::facts::{Severity, Verdict};
+use crate::facts::{Finding, Severity, Verdict};
 
 /// Policy and baseline at work, with the totals of what is left.
 #[derive(Debug)]
@@ -33,11 +34,13 @@ impl<'p> Judge<'p> {
 
     /// Applies policy, then baseline, and counts what is left.
     pub fn judge(&mut self, registry: &mut RegistryReport) {
+        let fingerprints = |registry: &RegistryReport| registry.findings.iter().map(Finding::fingerprint).collect();
+        let found: Option<HashSet<String>> = self.baseline.is_some().then(|| fingerprints(registry));
         if let Some(policy) = &mut self.policy {
             policy.judge(registry);
         }
-        if let Some(baseline) = &mut self.baseline {
-            baseline.judge(registry);
+        if let (Some(baseline), Some(found)) = (&mut self.baseline, found) {
+            baseline.judge(registry, &found);
         }
         self.summary.add(registry);
         self.codes.add(registry);

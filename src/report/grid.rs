@@ -21,12 +21,13 @@ fn lines_without_trail(text: &str) -> String {
     out
 }
 
-/// Any value as the Azure CLI draws it: a row an element, a column a scalar member;
-/// lists get `Column1`, …, anything else `Result`.
+/// What the Azure CLI leaves out of every table.
+const LEFT_OUT: [&str; 3] = ["id", "type", "etag"];
+
+/// Any value as the Azure CLI draws it: a row an element, a column a scalar member that some element has, without
+/// `id`, `type` and `etag`; lists get `Column1`, …, anything else `Result`. An empty list is an empty line.
 pub fn grid(value: &Value) -> String {
     let elements = match value {
-        Value::Null => return String::new(),
-        Value::Array(elements) if elements.is_empty() => return String::new(),
         Value::Array(elements) => elements.as_slice(),
         one => std::slice::from_ref(one),
     };
@@ -37,11 +38,15 @@ pub fn grid(value: &Value) -> String {
             heads.push(head.clone());
         }
     }
+    if heads.is_empty() {
+        return "\n".to_owned();
+    }
     let mut drawn = vec![heads.clone()];
     let widths = heads.iter().map(|head| {
         let cells = rows.iter().flatten().filter(|(name, _)| name == head);
         let widest = cells.map(|(_, cell)| console::measure_text_width(cell)).max().unwrap_or(0);
-        widest.max(console::measure_text_width(head))
+        // As tabulate, which draws az's tables: a head has two blanks of its own.
+        widest.max(console::measure_text_width(head) + 2)
     });
     drawn.push(widths.map(|width| "-".repeat(width)).collect());
     for row in rows {
@@ -55,7 +60,9 @@ fn cells(element: &Value) -> Vec<(String, String)> {
     match element {
         Value::Object(members) => members
             .iter()
-            .filter(|(_, member)| !member.is_object() && !member.is_array())
+            .filter(|(name, member)| {
+                !(LEFT_OUT.contains(&name.as_str()) || member.is_null() || member.is_object() || member.is_array())
+            })
             .map(|(name, member)| (capital(name), scalar(member)))
             .collect(),
         Value::Array(elements) => {
@@ -89,13 +96,13 @@ mod tests {
 
     #[test]
     fn objects_lists_and_scalars_are_drawn_as_az_draws_them() {
-        let objects = json!([{"code": "dns/name-not-found", "n": 1, "deep": {}}, {"code": "x", "ok": true}]);
+        let objects = json!([{"id": "/s", "code": "dns/name-not-found", "n": 1, "deep": {}}, {"code": "x", "ok": true, "no": null}]);
         assert_eq!(
             grid(&objects),
-            "Code                N  Ok\n------------------  -  ----\ndns/name-not-found  1\nx                      True\n"
+            "Code                N    Ok\n------------------  ---  ----\ndns/name-not-found  1\nx                        True\n"
         );
-        assert_eq!(grid(&json!([["a", 1]])), "Column1  Column2\n-------  -------\na        1\n");
-        assert_eq!(grid(&json!("one")), "Result\n------\none\n");
-        assert_eq!(grid(&json!([])), "");
+        assert_eq!(grid(&json!([["a", 1]])), "Column1    Column2\n---------  ---------\na          1\n");
+        assert_eq!(grid(&json!("one")), "Result\n--------\none\n");
+        assert_eq!(grid(&json!([])), "\n");
     }
 }

@@ -4,11 +4,14 @@
 //! `az acr check-health` says in the same world, or the difference is written down. `uses/…`: scripts that call
 //! `az acr check-health` do the same with the program in its place.
 //!
+//! `output/…`: `-o` and `--query` write what az writes.
+//!
 //! `tests/az/prepare` installs what is needed. Without the Azure CLI the first two are ignored and say so, and the
 //! scripts run with the program alone; with `CI` set its absence is a failure, unless `ACR_DOCTOR_WITHOUT_AZ` says that
 //! it could not be had.
 
 mod extension;
+mod output;
 mod parity;
 mod uses;
 
@@ -29,7 +32,8 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(4);
     let found = Found::look(arguments.list);
     let rows = parity::Rows::default();
-    let trials = extension::trials(&found).into_iter().chain(parity::trials(&found, &rows)).chain(uses::trials(&found));
+    let trials = extension::trials(&found).into_iter().chain(output::trials(&found));
+    let trials = trials.chain(parity::trials(&found, &rows)).chain(uses::trials(&found));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     let whole = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     if whole && !conclusion.has_failed() && found.az && !parity::table_is_current(&rows) {

@@ -47,7 +47,7 @@ fn queries_are_answered_as_az_answers_them() {
     assert_eq!(query("registries[].{verdict: verdict, name: name}", "tsv"), "blocked\tcontosoapps\n");
     assert_eq!(
         query("registries[].{verdict: verdict, name: name}", "table"),
-        "Verdict  Name\n-------  -----------\nblocked  contosoapps\n"
+        "Verdict    Name\n---------  -----------\nblocked    contosoapps\n"
     );
     assert_eq!(query("registries[].findings[?rootCause].code | []", "yaml"), "- vnet/subnet-rule-missing\n");
     assert_eq!(query("nothing.here", "tsv"), "");

@@ -163,11 +163,34 @@ fn the_workflow_builds_what_the_manifests_name() {
         let target = target.trim_end_matches(".tar.gz").trim_end_matches(".zip");
         assert!(built.contains(target), "{target} is not built: {built:?}");
     }
-    for script in ["packaging/archive.sh", "packaging/manifests.sh", ".ci/run"] {
-        assert!(workflow.contains(script) && path(script).exists(), "{script}");
+    assert!(workflow.contains("check advisories"));
+}
+
+/// The workflow as YAML: each job waits for one that exists, each step has one thing to do, and what it runs of the
+/// repository is there.
+#[test]
+fn every_step_of_the_workflow_can_be_taken() {
+    let workflow: serde_json::Value = serde_saphyr::from_str(&text(".github/workflows/release.yml")).unwrap();
+    let jobs = workflow["jobs"].as_object().unwrap();
+    let mut ours = BTreeSet::new();
+    for (name, job) in jobs {
+        assert!(job["runs-on"].is_string(), "{name} runs nowhere");
+        assert!(job.get("needs").is_none_or(|other| jobs.contains_key(other.as_str().unwrap())), "{name}");
+        for step in job["steps"].as_array().unwrap() {
+            assert_ne!(step["run"].is_string(), step["uses"].is_string(), "{name}: {step}");
+            let words = step["run"].as_str().unwrap_or_default().split([' ', '\n', '"', '\'', '(', ')', ';']);
+            let starts = ["packaging/", ".ci/", "tests/", "benches/", "docs/"];
+            ours.extend(words.filter(|word| starts.iter().any(|start| word.starts_with(start))).map(str::to_owned));
+        }
     }
-    assert!(workflow.contains("packaging/Dockerfile") && workflow.contains("check advisories"));
-    assert!(!workflow.contains('\t'), "YAML has no tabs");
+    for file in &ours {
+        assert!(path(file).exists(), "{file} is not there");
+    }
+    for file in [".ci/run", "packaging/archive.sh", "packaging/manifests.sh", "packaging/Dockerfile"] {
+        assert!(ours.contains(file), "{file} is not used: {ours:?}");
+    }
+    // cargo reads .cargo/config.toml where it builds: in the checkout, and in the image's source.
+    assert!(path(".cargo/config.toml").exists() && !text(".dockerignore").contains(".cargo"));
 }
 
 #[test]

@@ -43,7 +43,8 @@ def run(command, values):
                 cloud=cloud,
             )
             drawn = form(command["name"], cli.invocation.data, typed)
-            line.extend(["--output", drawn or "json", *switches(cli, typed)])
+            # After the command's name: behind operands they would be operands.
+            line[1:1] = ["--output", drawn or "json", *switches(cli, typed)]
             code, text = execute([program, *line], {**os.environ, account.VARIABLE: server.address}, not drawn)
     except (binary.NotFound, Incomplete, OSError) as error:
         logger.error("%s", error)

@@ -53,9 +53,7 @@ impl Run<'_> {
             outcome.subscriptions += usize::from(complete);
             outcome.unread.extend(failed);
             outcome.unread.append(&mut read.odd);
-            for registry in &mut read.registries {
-                read.tables.complete(registry);
-            }
+            read.tables.complete(&mut read.registries);
             if !read.registries.is_empty() {
                 let facts = self.surrounded(read.registries, &read.tables);
                 if sink(Batch { facts, ends: complete.then_some(read.name.id) }).await.is_break() {

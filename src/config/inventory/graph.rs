@@ -29,13 +29,17 @@ pub(super) struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     pub(super) fn new(arm: &'a Arm, query: &'a str, scope: &Scope) -> Self {
-        let mut parts = match scope {
-            Scope::ManagementGroup(group) => vec![json!({ "managementGroups": [group] })],
-            Scope::Subscriptions(ids) => {
-                ids.chunks(SUBSCRIPTIONS).map(|part| json!({ "subscriptions": part })).collect()
-            }
-        };
+        let mut parts = parts_of(scope);
         parts.reverse();
+        Self::of(arm, query, parts)
+    }
+
+    /// The query over each part of the scope by itself.
+    pub(super) fn of_each_part(arm: &'a Arm, query: &'a str, scope: &Scope) -> Vec<Self> {
+        parts_of(scope).into_iter().map(|part| Self::of(arm, query, vec![part])).collect()
+    }
+
+    fn of(arm: &'a Arm, query: &'a str, parts: Vec<Value>) -> Self {
         Self { arm, query, parts, token: None, count: 0, announced: 0 }
     }
 
@@ -90,5 +94,13 @@ impl<'a> Pages<'a> {
             rows.into_iter().for_each(&mut take);
         }
         Ok(())
+    }
+}
+
+/// The scope in parts of which one request may name each.
+fn parts_of(scope: &Scope) -> Vec<Value> {
+    match scope {
+        Scope::ManagementGroup(group) => vec![json!({ "managementGroups": [group] })],
+        Scope::Subscriptions(ids) => ids.chunks(SUBSCRIPTIONS).map(|part| json!({ "subscriptions": part })).collect(),
     }
 }

@@ -9,14 +9,23 @@ use tokio::sync::mpsc;
 use super::super::read_error::ReadError;
 use super::super::wire::Fields;
 use super::super::wire::registry::{Origin, registry};
+use super::feed::Feed;
 use super::graph::Pages;
 use super::scope::Subscriptions;
 use super::subnet_rules::SubnetRules;
-use super::tables::{Kinds, Table, Tables, take_below, take_endpoint, take_network, take_plan, zones_of};
+use super::tables::{Kinds, Table, Tables, registry_behind, registry_below, take_network, take_plan, zones_of};
 use super::{Batch, InventoryOutcome, Run, Scope, is_denied, queries, unread};
 use crate::facts::RegistryConfig;
 use crate::facts::audit::UnreadScope;
 use crate::facts::config::SubscriptionName;
+
+/// What completes the registries of a page.
+struct Judging<'a> {
+    rules: SubnetRules,
+    tables: Tables,
+    below: Feed<'a>,
+    endpoints: Feed<'a>,
+}
 
 impl Run<'_> {
     /// The whole inventory; an error means that Resource Graph is denied, and nothing was given to the sink.
@@ -29,7 +38,14 @@ impl Run<'_> {
         let mut outcome = InventoryOutcome::default();
         let mut pages = Pages::new(self.arm, queries::REGISTRIES, &scope);
         // Denied or not is decided by the first page; everything else is asked for at the same time.
-        let (first, shown, tables) = futures::join!(pages.next(), self.shown(&scope), self.tables(&scope));
+        let (mut below, mut endpoints) = self.feeds(&scope);
+        let (first, shown, mut tables, first_below, first_endpoints) = futures::join!(
+            pages.next(),
+            self.shown(&scope),
+            self.tables(&scope),
+            below.read_to(""),
+            endpoints.read_to("")
+        );
         let first = match first {
             Err(error) if is_denied(&error) => return Err(error),
             first => first,
@@ -39,10 +55,11 @@ impl Run<'_> {
             Err(error) => self.arm.note("the subscriptions in Resource Graph", &error),
         }
         outcome.subscriptions = subscriptions.known.len().saturating_sub(outcome.unread.len());
-        let rules = SubnetRules::new(self, subscriptions.known.len());
+        tables.take(first_below, first_endpoints, self.arm);
+        let judging = Judging { rules: SubnetRules::new(self, subscriptions.known.len()), tables, below, endpoints };
         let (sender, receiver) = mpsc::channel(1);
         let reading = self.read_pages(first, pages, sender);
-        let (failed, odd) = futures::join!(reading, self.judge_pages(receiver, rules, tables, sink));
+        let (failed, odd) = futures::join!(reading, self.judge_pages(receiver, judging, sink));
         outcome.unread.extend(failed.map(|error| unread("Resource Graph", None, &error)));
         outcome.unread.extend(odd);
         Ok(outcome)
@@ -76,19 +93,20 @@ impl Run<'_> {
     async fn judge_pages(
         &self,
         mut receiver: mpsc::Receiver<Vec<Value>>,
-        mut rules: SubnetRules,
-        mut tables: Tables,
+        judging: Judging<'_>,
         sink: &mut impl AsyncFnMut(Batch) -> ControlFlow<()>,
     ) -> Vec<UnreadScope> {
+        let Judging { mut rules, mut tables, mut below, mut endpoints } = judging;
         let mut odd = Vec::new();
         while let Some(rows) = receiver.recv().await {
             let count = rows.len();
             let mut registries = parsed(rows, &mut odd);
             self.progress.done_with(count - registries.len());
-            rules.complete(self, &mut registries).await;
-            for registry in &mut registries {
-                tables.complete(registry);
-            }
+            let last = registries.iter().map(|registry| registry.id.key()).max().unwrap_or_default();
+            let (below, endpoints, ()) =
+                futures::join!(below.read_to(&last), endpoints.read_to(&last), rules.complete(self, &mut registries));
+            tables.take(below, endpoints, self.arm);
+            tables.complete(&mut registries);
             if !registries.is_empty() {
                 let facts = self.surrounded(registries, &tables);
                 if sink(Batch { facts, ends: None }).await.is_break() {
@@ -119,24 +137,32 @@ impl Run<'_> {
         Pages::new(self.arm, queries::SUBSCRIPTIONS, scope).each(take).await.map(|()| shown)
     }
 
-    /// Everything that registries refer to, all kinds side by side.
+    /// What lies below registries, and the private endpoints that lead to them.
+    fn feeds<'s>(&'s self, scope: &Scope) -> (Feed<'s>, Feed<'s>) {
+        let parts = |query| Pages::of_each_part(self.arm, query, scope);
+        let endpoints = Feed::new(parts(queries::PRIVATE_ENDPOINTS), registry_behind);
+        (Feed::new(parts(queries::BELOW), registry_below), endpoints)
+    }
+
+    /// Everything else that registries refer to, all kinds side by side.
     async fn tables(&self, scope: &Scope) -> Tables {
-        let (mut below, mut kinds) = (HashMap::new(), Kinds::default());
-        let (mut endpoints, mut subnets, mut networks) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut kinds, mut subnets, mut networks) = (Kinds::default(), HashMap::new(), Vec::new());
         let (mut zones, mut plans) = (Vec::new(), BTreeMap::new());
         let zone_query = queries::zones(&self.request.cloud.private_zone);
         let pages = |query| Pages::new(self.arm, query, scope);
-        let (below_read, endpoints_read, networks_read, zones_read, plans_read) = futures::join!(
-            pages(queries::BELOW).each(|row| take_below(&mut below, &mut kinds, &row)),
-            pages(queries::PRIVATE_ENDPOINTS).each(|row| take_endpoint(&mut endpoints, &row)),
+        let (kinds_read, networks_read, zones_read, plans_read) = futures::join!(
+            pages(queries::KINDS).each(|row| kinds.take(&row)),
             pages(queries::NETWORKS).each(|row| take_network(&mut subnets, &mut networks, &row)),
             pages(&zone_query).each(|row| zones.push(row)),
             pages(queries::DEFENDER).each(|row| take_plan(&mut plans, &row)),
         );
+        if let Err(error) = kinds_read {
+            self.arm.note("the kinds below registries, in Resource Graph", &error);
+        }
         Tables {
-            below: Table::read(below, below_read, self.arm, "what lies below registries, in Resource Graph"),
+            below: Table::default(),
             kinds,
-            endpoints: Table::read(endpoints, endpoints_read, self.arm, "private endpoints in Resource Graph"),
+            endpoints: Table::default(),
             subnets: Table::read(subnets, networks_read, self.arm, "virtual networks in Resource Graph"),
             networks,
             zones: Table::read(zones_of(&zones), zones_read, self.arm, "private DNS zones in Resource Graph"),

@@ -2,6 +2,7 @@
 //! lists where Resource Graph is denied, and by ARM for what the graph does not show and a verdict hangs on.
 
 mod arm_lists;
+mod feed;
 mod graph;
 mod graph_inventory;
 mod queries;

@@ -1,23 +1,32 @@
 //! The queries to Azure Resource Graph: as many as there are kinds of facts, however many registries there are.
 //!
-//! Each projects `id` and is ordered by it, without which Resource Graph gives no `$skipToken`.
+//! Those of several pages project `id`, without which Resource Graph gives no `$skipToken`, and are ordered: registries,
+//! and what belongs to them, by the registry's id in lower case, so that they can be read side by side.
 
 /// Registries, each with the API version by which Resource Graph read it (a documented column, null for some types).
 pub(super) const REGISTRIES: &str = "\
 resources
 | where type =~ 'microsoft.containerregistry/registries'
-| project id, name, type, location, tags, sku, identity, properties, apiVersion
-| order by id asc";
+| extend registry = tolower(id)
+| project id, name, type, location, tags, sku, identity, properties, apiVersion, registry
+| order by registry asc";
 
-/// What lies below registries.
+/// What lies below registries: each id begins with its registry's.
 pub(super) const BELOW: &str = "\
 resources
 | where type in~ ('microsoft.containerregistry/registries/replications', \
 'microsoft.containerregistry/registries/tasks', 'microsoft.containerregistry/registries/agentpools')
-| project id, name, type, location, identity, properties
-| order by id asc";
+| extend below = tolower(id)
+| project id, name, type, location, identity, properties, below
+| order by below asc";
 
-/// Private endpoints of registries, each with the addresses on its interface.
+/// The kinds below registries that Resource Graph shows at all.
+pub(super) const KINDS: &str = "\
+resources
+| where type startswith 'microsoft.containerregistry/registries/'
+| summarize count() by type";
+
+/// Private endpoints, each with its registry and the addresses on its interface.
 pub(super) const PRIVATE_ENDPOINTS: &str = "\
 resources
 | where type =~ 'microsoft.network/privateendpoints'
@@ -28,9 +37,12 @@ or tostring(properties.manualPrivateLinkServiceConnections) contains 'microsoft.
     | where type =~ 'microsoft.network/networkinterfaces'
     | where isnotnull(properties.privateEndpoint)
     | project interface = tolower(id), ipConfigurations = properties.ipConfigurations) on interface
-| project id, name, type, location, ipConfigurations, properties = pack('subnet', properties.subnet, \
+| extend registry = tolower(iff(isempty(tostring(properties.privateLinkServiceConnections[0])), \
+tostring(properties.manualPrivateLinkServiceConnections[0].properties.privateLinkServiceId), \
+tostring(properties.privateLinkServiceConnections[0].properties.privateLinkServiceId)))
+| project id, name, type, location, registry, ipConfigurations, properties = pack('subnet', properties.subnet, \
 'customDnsConfigs', properties.customDnsConfigs, 'networkInterfaces', properties.networkInterfaces)
-| order by id asc";
+| order by registry asc, id asc";
 
 /// Networks with a subnet that has a private endpoint or the registry's service endpoint.
 pub(super) const NETWORKS: &str = "\

@@ -10,17 +10,16 @@ use futures::future::join_all;
 use serde_json::Value;
 
 use super::super::read_error::ReadError;
-use super::super::registry_requests;
-use super::super::versions::{for_subnet_rules, shows_subnet_rules};
+use super::super::registry_requests::{self, with_subnet_rules};
 use super::super::wire::registry::{Origin, hides_subnet_rules, registry};
 use super::{Run, SubnetRuleReads};
 use crate::facts::registry::{ConnectionStatus, DefaultAction, NetworkRuleSet, PublicNetworkAccess};
-use crate::facts::{Known, RegistryConfig, Unknown};
+use crate::facts::{Known, RegistryConfig, ResourceId, Unknown};
 
 /// From this many registries of one subscription on, one list is cheaper than as many reads.
-const LIST_FROM: usize = 3;
+const LIST_FROM: usize = 2;
 
-/// Up to this many subscriptions everything that rows hide is asked for: at most two requests each.
+/// Up to this many subscriptions everything that rows hide is asked for: a request each.
 const FEW_SUBSCRIPTIONS: usize = 10;
 /// Why ARM was not asked, as the report says it.
 const NOT_ASKED: &str = "not asked of ARM, since an IP rule or a private endpoint lets somebody in all the same";
@@ -36,11 +35,13 @@ impl SubnetRuleReads {
     }
 }
 
-/// Rule sets that ARM listed, by registry; the subscriptions that were listed.
+/// Rule sets by registry, each with the API version that showed it, or why ARM did not tell.
+type RuleSets = HashMap<String, (Known<Option<NetworkRuleSet>>, String)>;
+
+/// Rule sets that ARM listed, by subscription; of those that the page at hand speaks of.
 pub(super) struct SubnetRules {
     all: bool,
-    rule_sets: HashMap<String, (Known<Option<NetworkRuleSet>>, String)>,
-    listed: BTreeMap<String, Option<ReadError>>,
+    listed: BTreeMap<String, Result<RuleSets, ReadError>>,
 }
 
 /// Whether subnet rules have a say that the row hides: the public endpoint listens, and refuses whoever no rule names.
@@ -63,7 +64,7 @@ impl SubnetRules {
     /// Of an inventory of so many subscriptions.
     pub(super) fn new(run: &Run<'_>, subscriptions: usize) -> Self {
         let all = run.request.subnet_rules.all_of(subscriptions);
-        Self { all, rule_sets: HashMap::new(), listed: BTreeMap::new() }
+        Self { all, listed: BTreeMap::new() }
     }
 
     /// Gives registries the subnet rules that their rows hide, as far as ARM is to be asked; to the others the reason.
@@ -76,56 +77,46 @@ impl SubnetRules {
             }
             wanted.entry(registry.id.subscription().to_ascii_lowercase()).or_default().push(registry);
         }
+        // Pages go from subscription to subscription: what this one does not speak of is not needed again.
+        self.listed.retain(|id, _| wanted.contains_key(id));
         let lists = |(id, own): &(&String, &Vec<_>)| own.len() >= LIST_FROM && !self.listed.contains_key(*id);
         let to_list: Vec<String> = wanted.iter().filter(lists).map(|(id, _)| id.clone()).collect();
         let lists = join_all(to_list.iter().map(|id| list(run, id))).await;
         for (id, read) in to_list.into_iter().zip(lists) {
-            let error = read.error;
-            for (document, version) in read.items.into_iter().map(|document| (document, read.version.clone())) {
-                self.take(&document, version);
-            }
-            if let Some(error) = &error {
+            if let Err(error) = &read {
                 run.arm.note(&format!("subnet rules of the registries in subscription {id}"), error);
             }
-            self.listed.insert(id, error);
+            self.listed.insert(id, read);
         }
-        let alone = |r: &RegistryConfig| !self.listed.contains_key(&r.id.subscription().to_ascii_lowercase());
-        let single: Vec<_> = wanted.values().flatten().filter(|r| alone(r)).map(|r| r.id.clone()).collect();
-        for (id, read) in join_all(single.iter().map(|id| async move { (id, get(run, id).await) })).await {
-            match read {
-                Ok((document, version)) => self.take(&document, version),
-                Err(error) => {
-                    run.arm.note(&format!("subnet rules of '{}'", id.name()), &error);
-                    self.rule_sets.insert(id.key(), (error.known(), String::new()));
-                }
+        let alone = wanted.iter().filter(|(id, _)| !self.listed.contains_key(*id)).flat_map(|(_, own)| own);
+        let alone: Vec<ResourceId> = alone.map(|registry| registry.id.clone()).collect();
+        let reads = join_all(alone.iter().map(|id| get(run, id))).await;
+        let mut alone: RuleSets = alone.iter().map(ResourceId::key).zip(reads).collect();
+        for (subscription, registries) in wanted {
+            for registry in registries {
+                let found = match self.listed.get_mut(&subscription) {
+                    Some(Ok(sets)) => sets.remove(&registry.id.key()),
+                    Some(Err(error)) => Some((error.known(), String::new())),
+                    None => alone.remove(&registry.id.key()),
+                };
+                put_into(registry, found);
             }
         }
-        for registry in wanted.into_values().flatten() {
-            self.put_into(registry);
-        }
     }
+}
 
-    fn take(&mut self, document: &Value, version: String) {
-        if let Ok(read) = registry(document, Origin::Answer(&version)) {
-            self.rule_sets.insert(read.id.key(), (read.network_rule_set, version));
+/// Puts a rule set in the place of the row's. Where ARM did not tell either, the row's stays, and says why its subnet
+/// rules are not known.
+fn put_into(registry: &mut RegistryConfig, found: Option<(Known<Option<NetworkRuleSet>>, String)>) {
+    match (found, &mut registry.network_rule_set) {
+        (Some((set @ Known::Known(_), version)), own) => {
+            *own = set;
+            registry.api_versions.push(version);
         }
-    }
-
-    fn put_into(&mut self, registry: &mut RegistryConfig) {
-        let subscription = registry.id.subscription().to_ascii_lowercase();
-        let own = match self.rule_sets.remove(&registry.id.key()) {
-            Some((set @ Known::Known(_), version)) => {
-                registry.network_rule_set = set;
-                registry.api_versions.push(version);
-                return;
-            }
-            Some((Known::Unknown(unknown), _)) => Some(unknown),
-            None => self.listed.get(&subscription).and_then(Option::as_ref).map(ReadError::unknown),
-        };
-        // ARM did not tell either: the row stays, and says why its subnet rules are not known.
-        if let (Known::Known(Some(set)), Some(unknown)) = (&mut registry.network_rule_set, own) {
+        (Some((Known::Unknown(unknown), _)), Known::Known(Some(set))) => {
             set.virtual_network_rules = Known::Unknown(unknown);
         }
+        _ => {}
     }
 }
 
@@ -138,37 +129,26 @@ fn leave_unknown(registry: &mut RegistryConfig) {
     }
 }
 
-struct Listed {
-    items: Vec<Value>,
-    version: String,
-    error: Option<ReadError>,
+/// The rule sets of all registries of a subscription.
+async fn list(run: &Run<'_>, subscription: &str) -> Result<RuleSets, ReadError> {
+    let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry/registries");
+    let read = with_subnet_rules(run.arm, async |version| run.arm.list(&path, &version).await.complete()).await;
+    let (version, documents) = (read.version, read.read?);
+    let read = |document: &Value| registry(document, Origin::Answer(&version)).ok();
+    let sets = documents.iter().filter_map(read).map(|r| (r.id.key(), (r.network_rule_set, version.clone())));
+    Ok(sets.collect())
 }
 
-/// All registries of a subscription, at a version that shows subnet rules if the cloud has one.
-async fn list(run: &Run<'_>, subscription: &str) -> Listed {
-    let read = registry_requests::list(run.arm, subscription, None).await;
-    let offered = run.arm.offered_versions();
-    let older = for_subnet_rules(offered.as_deref()).filter(|_| !shows_subnet_rules(&read.version));
-    if let Some(version) = older {
-        let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry/registries");
-        let listing = run.arm.list(&path, &version).await;
-        if listing.error.is_none() {
-            return Listed { items: listing.items, version, error: None };
-        }
-    }
-    Listed { items: read.read.items, version: read.version, error: read.read.error }
-}
-
-/// One registry, likewise.
-async fn get(run: &Run<'_>, id: &crate::facts::ResourceId) -> Result<(Value, String), ReadError> {
-    let read = registry_requests::get(run.arm, id).await;
-    let document = read.read?;
-    let offered = run.arm.offered_versions();
-    let older = for_subnet_rules(offered.as_deref()).filter(|_| !shows_subnet_rules(&read.version));
-    if let Some(version) = older
-        && let Ok(document) = registry_requests::get_at(run.arm, id, version.clone()).await
-    {
-        return Ok((document, version));
-    }
-    Ok((document, read.version))
+/// One registry's.
+async fn get(run: &Run<'_>, id: &ResourceId) -> (Known<Option<NetworkRuleSet>>, String) {
+    let read = with_subnet_rules(run.arm, |version| registry_requests::get_at(run.arm, id, version)).await;
+    let set = read.read.map(|document| match registry(&document, Origin::Answer(&read.version)) {
+        Ok(registry) => registry.network_rule_set,
+        Err(lacks) => Known::unknown(lacks),
+    });
+    let set = set.unwrap_or_else(|error| {
+        run.arm.note(&format!("subnet rules of '{}'", id.name()), &error);
+        error.known()
+    });
+    (set, read.version)
 }

@@ -14,6 +14,7 @@ use super::super::wire::private_dns::{link, zone};
 use super::super::wire::private_link::{endpoint, interface_addresses};
 use super::super::wire::registry::Origin;
 use super::super::wire::registry_parts::{agent_pool, registry_above, replication, task};
+use super::feed::Read;
 use crate::facts::config::{DefenderPlan, SubscriptionFacts};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, Subnet, SubnetRead, VirtualNetworkRead};
 use crate::facts::registry::{AgentPool, Replication, Sku, Task};
@@ -28,6 +29,7 @@ pub(super) struct Below {
 }
 
 /// A table, or why it could not be read.
+#[derive(Default)]
 pub(super) struct Table<T> {
     rows: T,
     error: Option<Unknown>,
@@ -43,11 +45,16 @@ impl<T> Table<T> {
     }
 
     pub(super) fn read(rows: T, outcome: Result<(), ReadError>, arm: &Arm, what: &str) -> Self {
-        let error = outcome.err().map(|error| {
+        let mut table = Self { rows, error: None };
+        table.note(outcome.err(), arm, what);
+        table
+    }
+
+    fn note(&mut self, error: Option<ReadError>, arm: &Arm, what: &str) {
+        if let Some(error) = error {
             arm.note(what, &error);
-            error.unknown()
-        });
-        Self { rows, error }
+            self.error = Some(error.unknown());
+        }
     }
 
     /// The fact that a row is missing: never proof that the thing does not exist, since Resource Graph may lag
@@ -59,10 +66,11 @@ impl<T> Table<T> {
 
 /// All that is not a registry.
 pub(super) struct Tables {
-    /// By the registry's key.
+    /// By the registry's key; of registries that are not judged yet.
     pub(super) below: Table<HashMap<String, Below>>,
     /// The kinds below registries of which there is a row anywhere.
     pub(super) kinds: Kinds,
+    /// Likewise, by their own keys.
     pub(super) endpoints: Table<HashMap<String, PrivateEndpoint>>,
     pub(super) subnets: Table<HashMap<String, Subnet>>,
     pub(super) networks: Vec<VirtualNetworkRead>,
@@ -88,28 +96,49 @@ fn judged<T>(mut thing: T, leftovers: impl FnOnce(&mut T) -> &mut Unrecognised) 
     thing
 }
 
+impl Kinds {
+    /// Takes a row that names a kind.
+    pub(super) fn take(&mut self, row: &Value) {
+        match kind_below(Fields::of(row).text("type").unwrap_or_default()).as_deref() {
+            Some("replications") => self.replications = true,
+            Some("tasks") => self.tasks = true,
+            Some("agentpools") => self.agent_pools = true,
+            Some(_) | None => {}
+        }
+    }
+}
+
+/// The last part of a type's name, in lower case.
+fn kind_below(kind: &str) -> Option<String> {
+    kind.to_ascii_lowercase().rsplit('/').next().map(str::to_owned)
+}
+
+/// The key of the registry that a row lies below.
+pub(super) fn registry_below(row: &Value) -> String {
+    let id = Fields::of(row).id("id");
+    id.and_then(|id| registry_above(&id)).map(|registry| registry.key()).unwrap_or_default()
+}
+
+/// The key of the registry that a private endpoint leads to.
+pub(super) fn registry_behind(row: &Value) -> String {
+    Fields::of(row).text("registry").unwrap_or_default().to_ascii_lowercase()
+}
+
 /// Takes a row below a registry.
-pub(super) fn take_below(rows: &mut HashMap<String, Below>, kinds: &mut Kinds, row: &Value) {
+fn take_below(rows: &mut HashMap<String, Below>, row: &Value) {
     let fields = Fields::of(row);
     let Some(id) = fields.id("id") else { return };
     let (Some(kind), Some(registry)) = (id.resource_type(), registry_above(&id)) else { return };
     let below = rows.entry(registry.key()).or_default();
-    match kind.to_ascii_lowercase().rsplit('/').next() {
+    match kind_below(&kind).as_deref() {
         Some("replications") => {
-            kinds.replications = true;
             // Most registries have one or two: a vector's own growth would keep room for four.
             below.replications.reserve_exact(1);
             let row = replication(row, Origin::Document);
             below.replications.extend(row.map(|row| judged(row, |r| &mut r.unrecognised)));
         }
-        Some("tasks") => {
-            kinds.tasks = true;
-            below.tasks.extend(task(row));
-        }
-        Some("agentpools") => {
-            kinds.agent_pools = true;
-            below.agent_pools.extend(agent_pool(row));
-        }
+        Some("tasks") => below.tasks.extend(task(row)),
+        Some("agentpools") => below.agent_pools.extend(agent_pool(row)),
         Some(_) | None => {}
     }
 }
@@ -192,21 +221,35 @@ pub(super) fn take_plan(rows: &mut BTreeMap<String, DefenderPlan>, row: &Value) 
 }
 
 impl Tables {
-    /// Gives a registry what lies below it and behind its connections.
-    pub(super) fn complete(&mut self, registry: &mut RegistryConfig) {
-        let below = self.below.rows.remove(&registry.id.key()).unwrap_or_default();
-        let geo = matches!(registry.sku, Known::Known(Sku::Premium | Sku::Unrecognised(_)) | Known::Unknown(_));
-        registry.replications = self.listed(below.replications, self.kinds.replications || !geo, "replications");
-        registry.tasks = self.listed(below.tasks, self.kinds.tasks, "tasks");
-        registry.agent_pools = self.listed(below.agent_pools, self.kinds.agent_pools, "agentPools");
-        if let Known::Known(connections) = &mut registry.private_endpoint_connections {
+    /// Takes what lies below registries and the private endpoints that lead to them.
+    pub(super) fn take(&mut self, below: Read, endpoints: Read, arm: &Arm) {
+        below.rows.iter().for_each(|row| take_below(&mut self.below.rows, row));
+        self.below.note(below.error, arm, "what lies below registries, in Resource Graph");
+        endpoints.rows.iter().for_each(|row| take_endpoint(&mut self.endpoints.rows, row));
+        self.endpoints.note(endpoints.error, arm, "private endpoints in Resource Graph");
+    }
+
+    /// Gives registries what lies below them and behind their connections; nobody else needs those rows.
+    pub(super) fn complete(&mut self, registries: &mut [RegistryConfig]) {
+        let mut used = Vec::new();
+        for registry in registries {
+            let below = self.below.rows.remove(&registry.id.key()).unwrap_or_default();
+            let geo = matches!(registry.sku, Known::Known(Sku::Premium | Sku::Unrecognised(_)) | Known::Unknown(_));
+            registry.replications = self.listed(below.replications, self.kinds.replications || !geo, "replications");
+            registry.tasks = self.listed(below.tasks, self.kinds.tasks, "tasks");
+            registry.agent_pools = self.listed(below.agent_pools, self.kinds.agent_pools, "agentPools");
+            let Known::Known(connections) = &mut registry.private_endpoint_connections else { continue };
             for connection in connections {
-                let Some(id) = &connection.private_endpoint_id else { continue };
-                connection.private_endpoint = match self.endpoints.rows.get(&id.key()) {
+                let Some(key) = connection.private_endpoint_id.as_ref().map(ResourceId::key) else { continue };
+                connection.private_endpoint = match self.endpoints.rows.get(&key) {
                     Some(endpoint) => Known::Known(Some(endpoint.clone())),
                     None => self.endpoints.missing(NO_ROW, "Microsoft.Network/privateEndpoints/read"),
                 };
+                used.push(key);
             }
+        }
+        for key in used {
+            self.endpoints.rows.remove(&key);
         }
     }
 

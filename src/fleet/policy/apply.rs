@@ -4,7 +4,7 @@ use time::Date;
 
 use super::{Grade, Policy, Suppression};
 use crate::facts::audit::{PolicyNotice, PolicyNoticeKind, PolicyOutcome};
-use crate::facts::report::{RegistryReport, Report, Summary};
+use crate::facts::report::{RegistryReport, Summary};
 use crate::facts::{Code, Severity, Verdict};
 
 /// A policy at work: it remembers which of its entries were of use.
@@ -18,18 +18,6 @@ pub struct PolicyRun<'p> {
 }
 
 impl Policy {
-    /// The report as this policy wants it, on the day that the report was made.
-    pub fn apply(&self, mut report: Report) -> Report {
-        let mut run = PolicyRun::new(self, report.generated_at.date());
-        for registry in &mut report.registries {
-            run.judge(registry);
-        }
-        report.summary = Summary::of(&report.registries);
-        let outcome = run.finish(&report.summary);
-        report.audit_mut().policy = Some(outcome);
-        report
-    }
-
     /// What a code is worth: the longest pattern that matches decides.
     fn grade(&self, code: &Code) -> Option<Grade> {
         let matching = self.severity.iter().filter(|(pattern, _)| pattern.matches(code));

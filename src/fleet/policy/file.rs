@@ -53,7 +53,7 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`], with the entry that is wrong.
     pub fn parse(text: &str, codes: &[&str]) -> Result<Self, PolicyError> {
-        let file: File = toml::from_str(text).map_err(|e| PolicyError::Shape(e.to_string().trim().to_owned()))?;
+        let file: File = toml::from_str(text).map_err(|error| shape(text, &error))?;
         let mut severity = BTreeMap::new();
         for (code, grade) in &file.severity {
             let entry = format!("severity '{code}'");
@@ -75,6 +75,16 @@ impl Policy {
             suppress,
         })
     }
+}
+
+/// A mistake in one line: where it is, and what.
+fn shape(text: &str, error: &toml::de::Error) -> PolicyError {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let place = before.map(|before| {
+        let column = before.rsplit('\n').next().unwrap_or_default();
+        format!("line {}, column {}: ", before.matches('\n').count() + 1, column.chars().count() + 1)
+    });
+    PolicyError::Shape(format!("{}{}", place.unwrap_or_default(), error.message().trim()))
 }
 
 fn prefix(bits: u8) -> Result<u8, PolicyError> {

@@ -106,13 +106,8 @@ fn audit(out: &mut String, report: &Report) {
         out.push_str("</tbody>\n</table>\n</section>\n");
     }
     if let Some(baseline) = &audit.baseline {
-        put!(
-            out,
-            "<p>Against the baseline: {} new, {} known (not shown), {} gone.</p>\n",
-            baseline.new,
-            baseline.known,
-            baseline.gone
-        );
+        let lines: Vec<String> = baseline.lines().iter().map(|line| escaped(line)).collect();
+        put!(out, "<p>Against the baseline: {}</p>\n", lines.join("<br>\n"));
     }
     if let Some(policy) = &audit.policy {
         put!(out, "<p>Policy: {} findings suppressed, {} regraded.</p>\n", policy.suppressed, policy.regraded);

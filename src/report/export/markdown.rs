@@ -51,13 +51,10 @@ fn audit(out: &mut String, report: &Report) {
         }
     }
     if let Some(baseline) = &audit.baseline {
-        put!(
-            out,
-            "\nAgainst the baseline: {} new, {} known (not shown), {} gone.\n",
-            baseline.new,
-            baseline.known,
-            baseline.gone
-        );
+        for (index, line) in baseline.lines().iter().enumerate() {
+            let lead = if index == 0 { "\nAgainst the baseline: " } else { "- " };
+            put!(out, "{lead}{}{}\n", text(line), if index == 0 { ".\n" } else { "" });
+        }
     }
     if let Some(policy) = &audit.policy {
         put!(out, "\nPolicy: {} findings suppressed, {} regraded.\n", policy.suppressed, policy.regraded);

@@ -6,7 +6,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::facts::audit::{
-    Audit, BaselineOutcome, CodeCounter, PolicyNotice, PolicyNoticeKind, PolicyOutcome, UnreadScope,
+    Audit, BaselineOutcome, CodeCounter, GoneFinding, PolicyNotice, PolicyNoticeKind, PolicyOutcome, UnreadScope,
 };
 use crate::facts::report::{RegistryReport, Report, UnknownFact};
 use crate::facts::{Code, Confidence, Evidence, Fix, Source};
@@ -60,7 +60,17 @@ fn fleet() -> Report {
                 message: "expired on 2026-10-31".to_owned(),
             }],
         }),
-        baseline: Some(BaselineOutcome { known: 3, new: 2, gone: 1 }),
+        baseline: Some(BaselineOutcome {
+            known: 3,
+            new: 2,
+            gone: 1,
+            gone_findings: vec![GoneFinding {
+                registry: "wingtip".to_owned(),
+                code: Code::from("dns/name-not-found"),
+                severity: Severity::Error,
+            }],
+            absent: vec!["adatum <old>".to_owned()],
+        }),
     };
     report
 }

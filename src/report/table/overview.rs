@@ -1,11 +1,13 @@
 //! Many registries: one row each.
 
+use std::collections::BTreeMap;
+
 use crate::facts::Severity;
-use crate::facts::audit::Audit;
+use crate::facts::audit::{Audit, UnreadScope};
 use crate::facts::report::{RegistryReport, Report};
 
 use super::super::grid::columns;
-use super::super::terminal::{Ink, Style, line, sanitise};
+use super::super::terminal::{Ink, Style, line, paragraph, sanitise};
 use super::entries::{Entry, seen_from, some_seen_often};
 use super::{verdict_mark, verdict_word};
 
@@ -65,14 +67,21 @@ fn write_audit(audit: &Audit, style: &Style, out: &mut String) {
     }
     if !audit.unread.is_empty() {
         line(out, &format!("\n{} could not be read:", plural(audit.unread.len(), "scope")));
-        for scope in &audit.unread {
-            let name = scope.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-            line(out, &sanitise(&format!("  {}{name}: {}", scope.scope, scope.why)));
+        let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for UnreadScope { scope, name, why, .. } in &audit.unread {
+            let name = name.as_ref().filter(|name| *name != scope).map(|name| format!(" ({name})"));
+            reasons.entry(why).or_default().push(format!("{scope}{}", name.unwrap_or_default()));
+        }
+        for (why, scopes) in reasons {
+            paragraph(out, style, "  ", "  ", &format!("{why}:"));
+            paragraph(out, style, "    ", "    ", &scopes.join(", "));
         }
     }
     if let Some(baseline) = &audit.baseline {
-        let known = format!("{} new, {} known (not shown), {} gone", baseline.new, baseline.known, baseline.gone);
-        line(out, &format!("\nAgainst the baseline: {known}"));
+        out.push_str("\nAgainst the baseline: ");
+        for (index, text) in baseline.lines().iter().enumerate() {
+            line(out, &format!("{}{}", if index == 0 { "" } else { "  " }, sanitise(text)));
+        }
     }
     if let Some(policy) = &audit.policy {
         let suppressed = plural(policy.suppressed, "finding");
