@@ -88,6 +88,11 @@ impl World {
             let all = [ONE, TWO].map(|s| json!({ "subscriptionId": s, "displayName": format!("Name of {s}") }));
             return Reply::ok(&json!({ "value": all }));
         }
+        if path == "/providers/Microsoft.Management/managementGroups/platform/descendants" {
+            let kind = "Microsoft.Management/managementGroups/subscriptions";
+            let below = [ONE, TWO].map(|s| json!({ "name": s, "type": kind }));
+            return Reply::ok(&json!({ "value": below }));
+        }
         let subscription = path.split('/').nth(2).unwrap_or_default();
         if self.forbidden.contains(&subscription) {
             return Reply::error(
@@ -301,6 +306,30 @@ async fn where_the_graph_is_denied_lists_give_the_same_registries() {
     assert_eq!(by_lists.names(), by_graph.names());
     assert!(!by_lists.has("subnets1", "firewall/nobody-allowed"));
     assert!(by_lists.has("sealed1", "private-link/none-while-public-disabled"));
+}
+
+#[tokio::test]
+async fn a_management_group_is_its_subscriptions_with_and_without_the_graph() {
+    for graph_denied in [false, true] {
+        let world = World { graph_denied, ..World::new() };
+        let group = |request: &mut AuditRequest<'_>| {
+            request.inventory.scope = InventoryScope::ManagementGroup("platform".to_owned());
+        };
+        let audited = run(move |asked| world.answer(asked), group, None).await;
+        assert_eq!((audited.registries.len(), audited.outcome.subscriptions), (8, 2), "graph denied: {graph_denied}");
+        let body: Value = serde_json::from_slice(&audited.asked[0].body).unwrap();
+        assert_eq!(body["managementGroups"], json!(["platform"]));
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_known_by_its_name_too() {
+    let world = World::new();
+    let by_name = |request: &mut AuditRequest<'_>| {
+        request.inventory.scope = InventoryScope::Subscriptions(vec![format!("NAME of {TWO}")]);
+    };
+    let audited = run(move |asked| world.answer(asked), by_name, None).await;
+    assert_eq!(audited.names(), ["sealed1", "subnets1"]);
 }
 
 #[tokio::test]

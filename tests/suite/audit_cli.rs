@@ -144,6 +144,31 @@ fn a_baseline_of_today_leaves_nothing_new() {
 }
 
 #[test]
+fn what_is_gone_since_the_baseline_is_told_to_people_and_programs() {
+    let audit = Audit::new("baseline-gone");
+    let (_, mut yesterday) = audit.report(&[]);
+    let registry = &mut yesterday["registries"][0];
+    let name = registry["name"].as_str().unwrap().to_owned();
+    let mut gone = registry["findings"][0].clone();
+    gone["code"] = "dns/name-not-found".into();
+    registry["findings"].as_array_mut().unwrap().push(gone);
+    std::fs::write(audit.file("yesterday.json"), yesterday.to_string()).unwrap();
+    let (code, report) = audit.report(&["--baseline", "yesterday.json"]);
+    let baseline = &report["audit"]["baseline"];
+    assert_eq!((code, &baseline["new"], &baseline["gone"]), (0, &0.into(), &1.into()));
+    assert_eq!(baseline["goneFindings"][0]["registry"], name.as_str());
+    let table = audit.run(&["--baseline", "yesterday.json", "-o", "table"]).stdout;
+    assert!(table.contains(&format!("  gone: dns/name-not-found ({name})\n")), "{table}");
+}
+
+#[test]
+fn a_report_for_a_directory_that_is_not_there_is_refused_before_the_work() {
+    let ran = Audit::new("reports-nowhere").run(&["--report", "nowhere/r.html"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{ran:?}");
+    assert!(ran.stderr.contains("cannot write the report 'nowhere/r.html'"), "{}", ran.stderr);
+}
+
+#[test]
 fn several_reports_at_once_each_in_the_format_of_its_name() {
     let audit = Audit::new("reports");
     let files = ["r.html", "r.sarif", "r.xml", "r.md", "r.csv", "r.json", "r.jsonl", "r.yaml", "r.tsv", "r.txt"];

@@ -1,5 +1,6 @@
 //! Where an audit's report goes, and in which format.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Failure;
@@ -28,8 +29,11 @@ enum FileFormat {
 }
 
 impl Destination {
-    /// The format goes by the file's extension.
+    /// The format goes by the file's extension. A directory that is not there is told before an hour's work.
     pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+        if path.parent().is_some_and(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
+            return Err(Failure::WriteReport { path: path.to_owned(), source: ErrorKind::NotFound.into() });
+        }
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let format = match extension.as_str() {
             "html" | "htm" => FileFormat::Export(ExportFormat::Html),
