@@ -115,7 +115,7 @@ pub struct BaselineOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GoneFinding {
-    /// The registry's name.
+    /// The registry's name, and the host that looked where several did.
     pub registry: String,
     /// The code.
     pub code: Code,

@@ -156,9 +156,9 @@ fn what_is_gone_since_the_baseline_is_told_to_people_and_programs() {
     let (code, report) = audit.report(&["--baseline", "yesterday.json"]);
     let baseline = &report["audit"]["baseline"];
     assert_eq!((code, &baseline["new"], &baseline["gone"]), (0, &0.into(), &1.into()));
-    assert_eq!(baseline["goneFindings"][0]["registry"], name.as_str());
+    assert!(baseline["goneFindings"][0]["registry"].as_str().unwrap().starts_with(&name), "{baseline}");
     let table = audit.run(&["--baseline", "yesterday.json", "-o", "table"]).stdout;
-    assert!(table.contains(&format!("  gone: dns/name-not-found ({name})\n")), "{table}");
+    assert!(table.contains(&format!("  gone: dns/name-not-found ({name} from ")), "{table}");
 }
 
 #[test]
