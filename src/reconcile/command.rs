@@ -3,10 +3,11 @@
 pub mod network;
 pub mod private_link;
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde_json::json;
 
-use crate::facts::{Change, Fix};
-use crate::facts::{RegistryConfig, ResourceId};
+use crate::facts::{Change, Fix, LoginServer, RegistryConfig, ResourceId};
 
 /// Quotes a word for a POSIX shell where it needs it.
 pub fn quoted(word: &str) -> String {
@@ -17,6 +18,11 @@ pub fn quoted(word: &str) -> String {
 /// Joins words into a command line, each quoted where it needs it.
 pub fn line<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> String {
     words.into_iter().map(|w| quoted(w.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+/// The registry's name in its login server: a domain name label adds a hash after a hyphen, which no name has.
+pub fn name_in(login_server: &LoginServer) -> &str {
+    login_server.first_label().split('-').next().unwrap_or_default()
 }
 
 /// `az acr update -n NAME -g GROUP --subscription S …`.
@@ -37,8 +43,20 @@ pub fn scope(id: &ResourceId) -> Vec<&str> {
     words
 }
 
-/// `az acr network-rule add … --ip-address A`: the narrowest way in over the public endpoint.
-pub fn add_ip_rule(registry: &RegistryConfig, address: &str) -> Fix {
+/// A rule for an address, the narrowest way in over the public endpoint. Rules hold IPv4 only: an IPv6 client has to come
+/// another way.
+pub fn let_in(registry: &RegistryConfig, address: IpAddr) -> Fix {
+    match address {
+        IpAddr::V4(address) => add_ip_rule(registry, address),
+        IpAddr::V6(address) => Fix::advice(format!(
+            "Let {address} come by IPv4 and allow that address, or by a private endpoint: IP rules hold no IPv6"
+        )),
+    }
+}
+
+/// `az acr network-rule add … --ip-address A`.
+fn add_ip_rule(registry: &RegistryConfig, address: Ipv4Addr) -> Fix {
+    let address = &address.to_string();
     let mut words = vec!["az", "acr", "network-rule", "add", "-n", registry.name.as_str()];
     words.extend(scope(&registry.id));
     words.extend(["--ip-address", address]);
@@ -163,5 +181,12 @@ mod tests {
     fn words_with_blanks_and_quotes_survive_a_shell() {
         assert_eq!(line(["az", "a b", "it's", ""]), r"az 'a b' 'it'\''s' ''");
         assert_eq!(quoted("10.0.0.0/16"), "10.0.0.0/16");
+    }
+
+    #[test]
+    fn a_registry_is_named_without_the_hash_of_its_label() {
+        let name = |host: &str| name_in(&host.parse().unwrap()).to_owned();
+        assert_eq!(name("myregistry.azurecr.io"), "myregistry");
+        assert_eq!(name("myregistry-a1b2c3d4e5f6.azurecr.io"), "myregistry");
     }
 }

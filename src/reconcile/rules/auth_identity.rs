@@ -57,7 +57,7 @@ fn not_network(case: &Case<'_>) -> Vec<Draft> {
     if !refused || !exchanged || auth.credential == CredentialKind::Anonymous || !case.login_symptom().is_reached() {
         return Vec::new();
     }
-    let name = login.host.first_label();
+    let name = command::name_in(&login.host);
     let again = match auth.credential {
         CredentialKind::Entra => Fix::command("Log in again", command::line(["az", "acr", "login", "-n", name])),
         _ => Fix::command("Log in again", command::line(["docker", "login", login.host.as_str()])),

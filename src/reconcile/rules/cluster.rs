@@ -245,7 +245,7 @@ fn ways_in(case: &Case<'_>, registry: &RegistryConfig, subnet: &ResourceId, seen
     if case.subnet(subnet).is_some_and(Subnet::has_registry_service_endpoint) {
         return vec![command::add_subnet_rule(registry, subnet)];
     }
-    let rules: Vec<Fix> = seen.iter().map(|address| command::add_ip_rule(registry, &address.to_string())).collect();
+    let rules: Vec<Fix> = seen.iter().map(|address| command::let_in(registry, *address)).collect();
     match rules.as_slice() {
         [] | [_] => rules,
         _ => vec![Fix::steps("Allow the addresses that its nodes leave with", rules)],

@@ -102,7 +102,7 @@ fn login_not_found(case: &Case<'_>, login: &EndpointObservation) -> Draft {
             )]),
         Some(_) => {
             let asked: Vec<_> = login.dns.iter().flat_map(|d| &d.servers).map(|s| s.server.ip()).collect();
-            draft.likely().mend([super::dns_private::forward(case, &asked)])
+            draft.likely().mend([super::dns_mend::forward(case, &asked)])
         }
         None => draft.mend([Fix::command(
             "List the login servers that you can see",

@@ -209,7 +209,7 @@ fn resolvers_disagree(case: &Case<'_>) -> Vec<Draft> {
         .seen([evidence::probe(&first.host, crate::facts::Stage::Dns, evidence::list(lines.clone()))])
         .mend(if private {
             let away = Fix::advice(format!("Remove {} from this host's resolvers", shown(&others)));
-            vec![super::dns_private::forward(case, &others), away]
+            vec![super::dns_mend::forward(case, &others), away]
         } else {
             let text =
                 format!("Let {} resolve {}, or remove from here the server that does not", shown(&others), first.host);

@@ -51,7 +51,7 @@ pub(super) fn resolving_network(case: &Case<'_>) -> Option<ResourceId> {
 /// in. `None`: the server is in no network that could be read, so links are beside the point.
 pub(super) fn resolving_for(case: &Case<'_>, own: &ResourceId) -> Option<ResourceId> {
     let servers = case.network(own).map_or(&[][..], |n| n.dns_servers.as_slice());
-    let azure = |ip: &std::net::IpAddr| ip.to_string() == "168.63.129.16";
+    let azure = |ip: &std::net::IpAddr| *ip == super::dns_mend::AZURE_DNS;
     if servers.is_empty() || servers.iter().any(azure) {
         return Some(own.clone());
     }

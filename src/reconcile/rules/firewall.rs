@@ -97,7 +97,7 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         let draft = draft
             .possible(["publicNetworkAccess".to_owned(), "networkRuleSet".to_owned()])
-            .mend(ip.map(|ip| unread_fix(case, ip)));
+            .mend(ip.and_then(|ip| unread_fix(case, ip)));
         case.note_unknown(
             "registry configuration",
             "it was not read; it would tell a missing IP rule from disabled public access",
@@ -108,13 +108,15 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     if case.public_access_disabled() || ip.is_some_and(|ip| case.ip_rule_covers(ip)) {
         return Vec::new();
     }
-    let fixes = ip.iter().map(|ip| command::add_ip_rule(registry, &ip.to_string())).chain([open_wide(registry)]);
+    let fixes = ip.iter().map(|ip| command::let_in(registry, *ip)).chain([open_wide(registry)]);
     match case.rules() {
         Some(Some(rules)) if case.default_deny() => {
             let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
             vec![match (case.public_access(), super::vnet_endpoint::unread_subnet(case)) {
                 (None, _) => draft.possible(["publicNetworkAccess".to_owned()]),
                 (Some(_), Some(subnet)) => draft.possible([format!("subnet '{}'", subnet.name())]),
+                // Which address it was is not told: one of the rules may cover it, and not be in force yet.
+                (Some(_), None) if ip.is_none() && !rules.ip_rules.is_empty() => draft.likely(),
                 (Some(_), None) => draft,
             }]
         }
@@ -124,12 +126,11 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     }
 }
 
-fn unread_fix(case: &Case<'_>, ip: IpAddr) -> Fix {
-    let name = case.login_server().map_or("", crate::facts::Fqdn::first_label);
-    Fix::command(
-        format!("If selected networks are allowed, allow {ip}"),
-        command::line(["az", "acr", "network-rule", "add", "-n", name, "--ip-address", &ip.to_string()]),
-    )
+fn unread_fix(case: &Case<'_>, ip: IpAddr) -> Option<Fix> {
+    let name = command::name_in(case.login_server()?);
+    let shown = ip.to_string();
+    let words = ["az", "acr", "network-rule", "add", "-n", name, "--ip-address", &shown];
+    ip.is_ipv4().then(|| Fix::command(format!("If selected networks are allowed, allow {ip}"), command::line(words)))
 }
 
 declare_finding! {
@@ -203,7 +204,7 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
 /// Public access for one address, and for whom the rules name already.
 fn selected_networks(case: &Case<'_>, registry: &RegistryConfig, ip: IpAddr) -> Fix {
     let enable = command::selected_networks(registry, "Enable public access for selected networks");
-    let rule = (!case.ip_rule_covers(ip)).then(|| command::add_ip_rule(registry, &ip.to_string()));
+    let rule = (!case.ip_rule_covers(ip)).then(|| command::let_in(registry, ip));
     Fix::steps(format!("Enable public access for {ip} alone"), std::iter::once(enable).chain(rule)).widening()
 }
 
@@ -241,7 +242,7 @@ fn nobody_allowed(case: &Case<'_>) -> Vec<Draft> {
         return Vec::new();
     }
     let seen = denied(case).iter().find_map(|(_, ip)| *ip).filter(|ip| !is_private(*ip));
-    let fixes = seen.iter().map(|ip| command::add_ip_rule(registry, &ip.to_string())).chain([open_wide(registry)]);
+    let fixes = seen.iter().map(|ip| command::let_in(registry, *ip)).chain([open_wide(registry)]);
     let draft = Draft::new(
         format!("Nobody can reach {}: it denies by default and has no rule", registry.name),
         "No IP rule, no subnet rule and no approved private endpoint: every client is refused, whatever its network.",

@@ -76,7 +76,7 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
             others
                 .iter()
                 .filter(|ip| !is_private(**ip) && !case.ip_rule_covers(**ip))
-                .map(|ip| crate::reconcile::command::add_ip_rule(registry, &ip.to_string())),
+                .map(|ip| crate::reconcile::command::let_in(registry, *ip)),
         );
     vec![draft]
 }

@@ -127,7 +127,7 @@ fn wanted(case: &Case<'_>, registry: &RegistryConfig, failures: &[&LoginEvent]) 
     } else {
         uncovered
             .take(5)
-            .map(|ip| command::add_ip_rule(registry, &ip.to_string()).saying(format!("If {ip} is wanted, allow it")))
+            .map(|ip| command::let_in(registry, ip).saying(format!("If {ip} is wanted, allow it")).widening())
             .collect()
     };
     if fixes.is_empty() {

@@ -11,6 +11,7 @@ mod dns;
 mod dns_address;
 mod dns_dropped;
 mod dns_local;
+mod dns_mend;
 mod dns_private;
 mod dns_search;
 mod dns_shared_zone;

@@ -81,12 +81,12 @@ fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
     }]
 }
 
-/// A peering, where both networks are known and not peered; else what to look at.
 /// What a filter on the way has to let pass.
 fn allow(hosts: &[&Fqdn]) -> Change {
     Change::AllowEgress { hosts: hosts.iter().copied().cloned().collect() }
 }
 
+/// A peering, where both networks are known and not peered; else what to look at.
 fn way_there(case: &Case<'_>, endpoint: &PrivateEndpoint, address: &str, hosts: &[&Fqdn]) -> Fix {
     let network = endpoint.virtual_network();
     let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));

@@ -192,10 +192,9 @@ fn ways_in(case: &Case<'_>, registry: &RegistryConfig) -> Vec<Fix> {
     let seen = super::firewall::denied(case).into_iter().find_map(|(_, ip)| ip).filter(|ip| !is_private(*ip));
     let public = command::selected_networks(registry, "Enable public access for selected networks");
     let public = match seen {
-        Some(ip) if !case.ip_rule_covers(ip) => Fix::steps(
-            format!("Enable public access for {ip} alone"),
-            [public, command::add_ip_rule(registry, &ip.to_string())],
-        ),
+        Some(ip) if !case.ip_rule_covers(ip) => {
+            Fix::steps(format!("Enable public access for {ip} alone"), [public, command::let_in(registry, ip)])
+        }
         _ => public,
     };
     vec![new_endpoint(case, registry), public.widening()]

@@ -88,7 +88,6 @@ pub(super) fn draft(failed: &[Refusal<'_>], title: String, detail: String) -> Dr
     Draft::new(title, detail).about(hosts(failed)).seen(failed.iter().map(|(e, _)| evidence::proxy(e)))
 }
 
-/// "Let the proxy pass these hosts", as advice and as data.
 /// Goes past the proxy: where a variable of the environment names it, without that.
 fn unset(proxy: &ProxyObservation, host: &Fqdn) -> Fix {
     let variable = &proxy.source;
@@ -100,6 +99,7 @@ fn unset(proxy: &ProxyObservation, host: &Fqdn) -> Fix {
         .change(crate::facts::Change::Environment { name: variable.clone(), value: None })
 }
 
+/// "Let the proxy pass these hosts", as advice and as data.
 fn allow(proxy: &ProxyObservation, failed: &[Refusal<'_>]) -> Fix {
     let hosts = hosts(failed);
     Fix::advice(format!("Allow CONNECT to port 443 of {} in the proxy {}", joined(&hosts), proxy.url))

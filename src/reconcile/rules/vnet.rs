@@ -103,7 +103,7 @@ fn client_subnet(case: &Case<'_>, address: IpAddr) -> Option<ResourceId> {
 }
 
 fn unread_fix(case: &Case<'_>, subnet: &ResourceId) -> Fix {
-    let name = case.login_server().map_or("", crate::facts::Fqdn::first_label);
+    let name = case.login_server().map_or("", command::name_in);
     Fix::command(
         format!("Allow the subnet '{}'", subnet.name()),
         command::line(["az", "acr", "network-rule", "add", "-n", name, "--subnet", subnet.as_str()]),

@@ -1,0 +1,97 @@
+//! What mends name resolution: records, zones, forwarders.
+
+use std::net::IpAddr;
+
+use crate::facts::dns::DnsObservation;
+use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
+use crate::facts::{Change, EndpointObservation, Fix, Fqdn, ResourceId};
+use crate::reconcile::case::Case;
+use crate::reconcile::command::private_link;
+
+/// Azure's own resolver, as every virtual network sees it.
+pub(super) const AZURE_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
+
+/// The record of a host, in the zone where it belongs.
+pub(super) fn record_fixes(zone: Option<&(&PrivateDnsZone, String)>, address: Option<IpAddr>, host: &Fqdn) -> Vec<Fix> {
+    match (zone, address) {
+        (Some((zone, record)), Some(address)) => vec![private_link::add_record(&zone.id, record, address)],
+        (Some((zone, record)), None) => vec![Fix::advice(format!(
+            "Add an A record '{record}' with the private endpoint's address for {host} to the zone {}",
+            zone.name
+        ))],
+        (None, Some(address)) => {
+            vec![Fix::advice(format!("Add an A record for {host} → {address} to the private zone that answers here"))]
+        }
+        (None, None) => vec![Fix::advice(format!(
+            "Add an A record for {host} to the private zone that answers here, or set the fallback to internet on the zone's link"
+        ))],
+    }
+}
+
+/// What mends the client's own DNS, where the zone in Azure is right.
+pub(super) fn client_record_fix(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Fix {
+    let servers = custom_servers(endpoint);
+    let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    let place = if servers.is_empty() {
+        "where this client's names are kept".to_owned()
+    } else {
+        format!("on {}", shown.join(", "))
+    };
+    let zone = case.config.cloud.registry_suffix.clone();
+    let fix = Fix::advice(format!(
+        "Forward {zone} {place} to {AZURE_DNS} (in a network that the private zone is linked to), or add the record {} → {address} there",
+        endpoint.host
+    ));
+    if servers.is_empty() { fix } else { fix.change(Change::Forward { servers, zone, to: AZURE_DNS }) }
+}
+
+/// The name servers that answered, except for Azure's own.
+fn custom_servers(endpoint: &EndpointObservation) -> Vec<IpAddr> {
+    let servers = endpoint.dns.iter().flat_map(DnsObservation::real_servers);
+    servers.map(|s| s.server.ip()).filter(|ip| *ip != AZURE_DNS).collect()
+}
+
+/// What brings the private answer to a client that gets the public one.
+pub(super) fn public_answer_fixes(
+    case: &Case<'_>,
+    login: &EndpointObservation,
+    endpoint: &PrivateEndpoint,
+) -> Vec<Fix> {
+    let servers = custom_servers(login);
+    let linked = case.zones_for(&login.host).into_iter().any(|(zone, _)| case.linked_here(zone) == Some(true));
+    let zone = case.zones_for(&login.host).into_iter().map(|(zone, _)| zone).next();
+    match (zone, &case.place.network) {
+        (Some(zone), Some(network)) if !linked => vec![private_link::link_zone(&zone.id, network)],
+        _ if !servers.is_empty() => vec![forward(case, &servers)],
+        (None, Some(network)) if case.config.private_dns_zones.is_known() => vec![new_zone(case, endpoint, network)],
+        _ => vec![Fix::advice(format!(
+            "Create the zone {} with the records of the private endpoint '{}' and link it to the client's network",
+            case.config.cloud.private_zone,
+            endpoint.id.name()
+        ))],
+    }
+}
+
+/// A conditional forwarder to Azure's own resolver.
+pub(super) fn forward(case: &Case<'_>, servers: &[IpAddr]) -> Fix {
+    let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    let zone = case.config.cloud.registry_suffix.clone();
+    Fix::advice(format!(
+        "Forward {zone} on the resolver {} to {AZURE_DNS} (a conditional forwarder in a network that the private zone is linked to)",
+        shown.join(", ")
+    ))
+    .change(Change::Forward { servers: servers.to_vec(), zone, to: AZURE_DNS })
+}
+
+/// A zone with the private endpoint's records, where there is none.
+fn new_zone(case: &Case<'_>, endpoint: &PrivateEndpoint, network: &ResourceId) -> Fix {
+    let (subscription, group) = (endpoint.id.subscription(), endpoint.id.resource_group().unwrap_or_default());
+    let name = &case.config.cloud.private_zone;
+    let summary = format!("Create the zone {name} with the records of '{}'", endpoint.id.name());
+    let id = format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Network/privateDnsZones/{name}"
+    );
+    let Ok(zone) = id.parse() else { return Fix::advice(summary) };
+    let steps = [private_link::create_zone(&zone), private_link::link_zone(&zone, network)];
+    Fix::steps(summary, steps.into_iter().chain([private_link::zone_group(&endpoint.id, &zone)]))
+}
