@@ -86,6 +86,23 @@ pub struct Finding {
     /// The unknown facts that keep this from being certain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on_unknown: Vec<String>,
+    /// What decides about a root cause that is only possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<Decider>,
+}
+
+/// The one fact that decides between candidates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Decider {
+    /// The fact, as `unknowns` names it.
+    pub fact: String,
+    /// The right, flag or command that supplies it, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// What the cause may be instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<Code>,
 }
 
 /// Which half of the story.

@@ -4,6 +4,7 @@
 //! rule look at it, decides which findings explain the others, and sums up.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod candidates;
 pub mod case;
 pub mod clock;
 pub mod command;
@@ -27,7 +28,7 @@ pub mod what_if;
 use time::OffsetDateTime;
 
 use crate::facts::config::LookupOutcome;
-use crate::facts::{ConfigFacts, Known, ProbeFacts, RegistryConfig, RegistryReport, Report};
+use crate::facts::{ConfigFacts, Finding, Known, ProbeFacts, RegistryConfig, RegistryReport, Report};
 
 use case::Case;
 pub use rule::Rule;
@@ -127,15 +128,18 @@ fn note_lookup(case: &Case<'_>) {
     }
 }
 
+/// What every rule says of a case, and which of it explains the rest.
+fn judge(case: &Case<'_>) -> Vec<Finding> {
+    let said = rules::all().flat_map(|rule| (rule.check)(case).into_iter().map(move |draft| (rule, draft)));
+    root_cause::settle(said.collect())
+}
+
 fn diagnose(case: &Case<'_>) -> RegistryReport {
     note_lookup(case);
-    let mut drafts = Vec::new();
-    for rule in rules::all() {
-        drafts.extend((rule.check)(case).into_iter().map(|draft| (rule, draft)));
-    }
+    let mut findings = judge(case);
     unknowns::note(case);
-    let mut findings = root_cause::settle(drafts);
     locked::tell(case, &mut findings);
+    candidates::decide(case, &mut findings);
     let paths = paths::paths(case);
     let (verdict, summary) = verdict::verdict(case, &findings, &paths);
     RegistryReport {

@@ -61,6 +61,7 @@ impl Rule {
             fix: draft.fix,
             docs: self.docs(),
             depends_on_unknown: draft.unknowns,
+            decided_by: None,
         }
     }
 }

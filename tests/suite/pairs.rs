@@ -187,3 +187,32 @@ fn there_are_enough_worlds_and_cases() {
     assert!(worlds >= 150, "only {worlds} worlds");
     assert!(cases >= 250, "only {cases} cases of single rules");
 }
+
+/// What a finding of a case may be instead, and what the fact that decides needs.
+fn decided(world: &str, hide: &[&str], meets: &str, code: &str) -> (String, Vec<String>) {
+    let text = format!(
+        "name = 'x'\nworld = '{world}'\nunknown = {hide:?}\nmeets = ['{meets}']\nexpect = []{}",
+        if hide.is_empty() { "\nregistry = false" } else { "" }
+    );
+    let case: fixtures::Fixture = toml::from_str(&text).expect("a case");
+    let report = case.report();
+    let finding = report.registries.iter().flat_map(|r| &r.findings).find(|f| f.code.as_str() == code);
+    let decider = finding.and_then(|f| f.decided_by.clone()).unwrap_or_else(|| panic!("{code} is not open"));
+    (decider.fact, decider.instead.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn with_facts_missing_the_other_candidates_and_the_deciding_fact_are_told() {
+    let refused = "firewall/client-ip-not-allowed";
+    let (fact, instead) =
+        decided("ip-rule", &["/config/registries/0/publicNetworkAccess"], "all denied 203.0.113.99", refused);
+    assert_eq!(
+        (fact.as_str(), instead),
+        ("publicNetworkAccess", vec!["private-link/none-while-public-disabled".to_owned()])
+    );
+    let (_, instead) =
+        decided("public-allow", &["/config/registries/0/networkRuleSet"], "all denied 203.0.113.99", refused);
+    assert!(instead.contains(&"firewall/rule-not-in-effect".to_owned()), "{instead:?}");
+    let (_, instead) = decided("ip-rule", &[], "all denied 203.0.113.99", refused);
+    assert!(instead.contains(&"firewall/public-access-disabled".to_owned()), "{instead:?}");
+}

@@ -119,6 +119,12 @@ fn sound(report: &Report) -> Result<(), TestCaseError> {
                 }
             }
             prop_assert!(finding.confidence == Confidence::Possible || finding.depends_on_unknown.is_empty());
+            let open = finding.root_cause && !finding.depends_on_unknown.is_empty();
+            prop_assert!(open == finding.decided_by.is_some(), "{}: {:?}", finding.code, finding.decided_by);
+            let instead = finding.decided_by.iter().flat_map(|decider| &decider.instead);
+            for code in instead {
+                prop_assert!(!by_code.contains_key(code.as_str()), "{code} is found and a candidate");
+            }
             for by in &finding.explained_by {
                 let declared =
                     rules::all().any(|r| r.code == by.as_str() && r.explains.contains(&finding.code.as_str()));

@@ -26,6 +26,7 @@ fn finding(code: &str, severity: Severity) -> Finding {
         fix: Vec::new(),
         docs: String::new(),
         depends_on_unknown: Vec::new(),
+        decided_by: None,
     }
 }
 

@@ -30,19 +30,16 @@ pub(super) fn record_fixes(zone: Option<&(&PrivateDnsZone, String)>, address: Op
 
 /// What mends the client's own DNS, where the zone in Azure is right.
 pub(super) fn client_record_fix(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Fix {
-    let servers = custom_servers(endpoint);
-    let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    let servers: Vec<String> = custom_servers(endpoint).iter().map(ToString::to_string).collect();
     let place = if servers.is_empty() {
         "where this client's names are kept".to_owned()
     } else {
-        format!("on {}", shown.join(", "))
+        format!("on {}", servers.join(", "))
     };
-    let zone = case.config.cloud.registry_suffix.clone();
-    let fix = Fix::advice(format!(
-        "Forward {zone} {place} to {AZURE_DNS} (in a network that the private zone is linked to), or add the record {} → {address} there",
-        endpoint.host
-    ));
-    if servers.is_empty() { fix } else { fix.change(Change::Forward { servers, zone, to: AZURE_DNS }) }
+    Fix::advice(format!(
+        "Add the record {} → {address} {place}, or forward {} from there to {AZURE_DNS} (in a network that the zone is linked to)",
+        endpoint.host, case.config.cloud.registry_suffix
+    ))
 }
 
 /// The name servers that answered, except for Azure's own.

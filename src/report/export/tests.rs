@@ -118,6 +118,7 @@ fn finding(code: &str, severity: Severity, title: &str) -> Finding {
         docs: "https://learn.microsoft.com/azure/container-registry/container-registry-access-selected-networks"
             .to_owned(),
         depends_on_unknown: Vec::new(),
+        decided_by: None,
     }
 }
 

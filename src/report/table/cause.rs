@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::facts::finding::{Confidence, Evidence, Finding, Source};
-use crate::facts::{Fix, ResourceId};
+use crate::facts::finding::{Confidence, Decider, Evidence, Finding, Source};
+use crate::facts::{Code, Fix, ResourceId};
 
 use super::super::remedy;
 use super::super::terminal::{Ink, Style, line, paragraph, paragraph_of, sanitise};
@@ -36,10 +36,23 @@ pub(super) fn write(finding: &Finding, told: &str, style: &Style, out: &mut Stri
     if !finding.depends_on_unknown.is_empty() {
         paragraph(out, style, "  would be certain with  ", "    ", &finding.depends_on_unknown.join(", "));
     }
+    if let Some(decider) = &finding.decided_by {
+        decides(decider, style, out);
+    }
     fixes(&finding.fix, style, out);
     if !finding.docs.is_empty() {
         out.push_str(&style.paint(Ink::Faint, &format!("  docs: {}", sanitise(&finding.docs))));
         out.push('\n');
+    }
+}
+
+/// The fact that decides, how to have it, and what the cause may be instead.
+fn decides(decider: &Decider, style: &Style, out: &mut String) {
+    let needs = decider.needs.as_ref().map(|needs| format!(" (needs {needs})")).unwrap_or_default();
+    paragraph(out, style, "  decided by             ", "    ", &format!("{}{needs}", decider.fact));
+    let instead: Vec<&str> = decider.instead.iter().map(Code::as_str).collect();
+    if !instead.is_empty() {
+        paragraph(out, style, "  or else it may be      ", "    ", &instead.join(", "));
     }
 }
 
