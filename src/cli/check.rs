@@ -199,15 +199,15 @@ pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<Pro
 pub(super) fn http_settings(
     proxy: Option<&ProxyUrl>,
     ca_file: Option<&Path>,
-    timeout: Duration,
+    connect_timeout: Duration,
 ) -> Result<HttpSettings, Failure> {
     if let Some(path) = ca_file {
         // Wrong usage, told now, not a finding about every endpoint.
         File::open(path).map_err(|source| Failure::CaFile { path: path.to_owned(), source })?;
     }
     let proxy = proxy.map(|proxy| proxy.url().ok_or(Failure::Proxy)).transpose()?;
-    // Shared by all addresses of a host, which are tried one after another: one that is dead leaves time for the next.
-    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout: timeout.mul_f64(0.4) })
+    // Shared by a lost DNS packet, which the system's resolver repeats after five seconds, and by all addresses of a host.
+    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout })
 }
 
 /// The ARM side's sign-in, as the probe asks for it.
