@@ -108,11 +108,15 @@ impl FakeArm {
 /// Answers that wait for their round.
 type Waiting = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
 
+/// Turns of all other tasks, and of the sockets between them, in which nothing may come in before a round ends: so many that a
+/// machine that is busy with other things makes no round of its own.
+const QUIET: usize = 5000;
+
 /// Ends a round when nothing more came in while every other task had its turns.
 async fn release(waiting: Waiting, rounds: Arc<AtomicUsize>) {
     loop {
         let (mut before, mut quiet) = (0, 0);
-        while before == 0 || quiet < 300 {
+        while before == 0 || quiet < QUIET {
             tokio::task::yield_now().await;
             let now = waiting.lock().unwrap().len();
             quiet = if now == before { quiet + 1 } else { 0 };

@@ -125,7 +125,7 @@ fn request(cloud: Cloud, reference: &str) -> ReadRequest {
         subscription: None,
         resource_group: None,
         client: ClientHints::default(),
-        deadline: Duration::from_secs(10),
+        deadline: Duration::from_secs(60),
         max_in_flight: 16,
     }
 }

@@ -7,7 +7,7 @@ use crate::facts::Cloud;
 const PATH: &str = "/subscriptions/s/providers/M.N/things";
 
 fn arm(fake: &FakeArm) -> Arm {
-    Arm::new(&Session::signed_in(fake.cloud(), "canary"), Duration::from_secs(5), 8)
+    Arm::new(&Session::signed_in(fake.cloud(), "canary"), Duration::from_secs(60), 8)
 }
 
 async fn get_of(reply: Reply) -> Result<Arc<Value>, ReadError> {
