@@ -1,9 +1,11 @@
 //! By which public addresses a subnet's traffic leaves: those that a registry sees, and an IP rule must hold.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use ipnet::IpNet;
+use serde_json::Value;
 
 use super::reader::{NETWORK, Reader};
 use super::wire::{Fields, range, ranges};
@@ -16,13 +18,14 @@ impl Reader<'_> {
         &self,
         subnet: &ResourceId,
         routes: &Known<Option<RouteTable>>,
+        network: Option<&Value>,
     ) -> Known<Option<EgressFirewall>> {
         let Known::Known(routes) = routes else {
             return Known::unknown("the route table could not be read");
         };
         let default = routes.iter().flat_map(|t| &t.routes).find(|r| r.address_prefix == "0.0.0.0/0");
         let Some(hop) = default.and_then(|r| r.next_hop_address) else { return Known::Known(None) };
-        let subscription = self.subscription_of_hop(subnet, hop).await;
+        let subscription = subscription_of_hop(subnet, network, hop);
         let base = format!("/subscriptions/{subscription}/providers/Microsoft.Network");
         let (firewalls, publics) = (format!("{base}/azureFirewalls"), format!("{base}/publicIPAddresses"));
         let (firewalls, publics) = futures::join!(self.arm.list(&firewalls, NETWORK), self.arm.list(&publics, NETWORK));
@@ -54,17 +57,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Where an appliance is to be looked for: in the subscription of the peered network that holds its address, for a
-    /// hub is often in another one than its spokes; else in the subnet's own.
-    async fn subscription_of_hop(&self, subnet: &ResourceId, hop: IpAddr) -> String {
-        let own = subnet.subscription().to_owned();
-        let Some(network) = subnet.virtual_network() else { return own };
-        let Ok(document) = self.arm.get(network.as_str(), NETWORK).await else { return own };
-        let holds = |peering: &Fields<'_>| {
-            ranges(&peering.nested("remoteAddressSpace").texts("addressPrefixes")).iter().any(|r| r.contains(&hop))
-        };
-        let hub = Fields::of(&document).list("virtualNetworkPeerings").iter().map(Fields::of).find(holds);
-        hub.and_then(|peering| peering.reference("remoteVirtualNetwork")).map_or(own, |id| id.subscription().to_owned())
+    /// The document of a subnet's network, which says where a hub is; read beside the routes that lead there.
+    pub(super) async fn network_document(&self, subnet: &ResourceId, wanted: bool) -> Option<Arc<Value>> {
+        let network = subnet.virtual_network().filter(|_| wanted)?;
+        self.arm.get(network.as_str(), NETWORK).await.ok()
     }
 
     /// The public addresses that a NAT gateway sends from. The public addresses of its group are listed beside it,
@@ -109,8 +105,19 @@ impl Reader<'_> {
     }
 }
 
+/// Where an appliance is to be looked for: in the subscription of the peered network that holds its address, for a hub is
+/// often in another one than its spokes; else in the subnet's own.
+fn subscription_of_hop(subnet: &ResourceId, network: Option<&Value>, hop: IpAddr) -> String {
+    let holds = |peering: &Fields<'_>| {
+        ranges(&peering.nested("remoteAddressSpace").texts("addressPrefixes")).iter().any(|r| r.contains(&hop))
+    };
+    let peerings = network.map(|document| Fields::of(document).list("virtualNetworkPeerings")).unwrap_or_default();
+    let hub = peerings.iter().map(Fields::of).find(holds).and_then(|p| p.reference("remoteVirtualNetwork"));
+    hub.as_ref().unwrap_or(subnet).subscription().to_owned()
+}
+
 /// Whether an Azure Firewall has this private address, in a network of one's own or in a virtual hub.
-fn listens_at(firewall: &serde_json::Value, hop: IpAddr) -> bool {
+fn listens_at(firewall: &Value, hop: IpAddr) -> bool {
     let fields = Fields::of(firewall);
     let own = fields.list("ipConfigurations").iter().map(Fields::of);
     let own = own.filter_map(|configuration| configuration.text("privateIPAddress"));
@@ -119,7 +126,7 @@ fn listens_at(firewall: &serde_json::Value, hop: IpAddr) -> bool {
 }
 
 /// The address of a public IP address resource, or the range of a prefix.
-fn public_range(document: &serde_json::Value) -> Option<IpNet> {
+fn public_range(document: &Value) -> Option<IpNet> {
     let fields = Fields::of(document);
     fields.text("ipAddress").or_else(|| fields.text("ipPrefix")).and_then(range)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -108,19 +109,18 @@ impl FakeArm {
 /// Answers that wait for their round.
 type Waiting = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
 
-/// Turns of all other tasks, and of the sockets between them, in which nothing may come in before a round ends: so many that a
-/// machine that is busy with other things makes no round of its own.
-const QUIET: usize = 5000;
+/// How long nothing may come in before a round ends. A round is what is asked before any of it is answered, and only the
+/// client knows when it has no more to ask; loopback itself takes milliseconds where the machine is busy.
+const QUIET: Duration = Duration::from_millis(50);
 
-/// Ends a round when nothing more came in while every other task had its turns.
+/// Ends a round when nothing more came in for a while.
 async fn release(waiting: Waiting, rounds: Arc<AtomicUsize>) {
     loop {
-        let (mut before, mut quiet) = (0, 0);
-        while before == 0 || quiet < QUIET {
-            tokio::task::yield_now().await;
-            let now = waiting.lock().unwrap().len();
-            quiet = if now == before { quiet + 1 } else { 0 };
+        let (mut before, mut now) = (0, 0);
+        while now == 0 || now != before {
             before = now;
+            tokio::time::sleep(QUIET).await;
+            now = waiting.lock().unwrap().len();
         }
         rounds.fetch_add(1, Ordering::Relaxed);
         for answer in waiting.lock().unwrap().drain(..) {

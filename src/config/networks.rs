@@ -63,14 +63,16 @@ impl Reader<'_> {
             }
             return subnet;
         }
-        let (group, routes, nat) = futures::join!(
+        // Only the client's way out matters: the registry sees it, and an IP rule must hold it.
+        let sends = extent == Extent::Client || self.request.client.stands_in(id);
+        let (group, routes, nat, network) = futures::join!(
             self.security_group(read.security_group.as_ref()),
             self.route_table(read.route_table.as_ref()),
             self.nat_addresses(read.nat_gateway.as_ref()),
+            self.network_document(id, sends && read.route_table.is_some()),
         );
-        // Only the client's way out matters: the registry sees it, and an IP rule must hold it.
-        subnet.egress_firewall = if extent == Extent::Client || self.request.client.stands_in(id) {
-            self.egress_firewall(id, &routes).await
+        subnet.egress_firewall = if sends {
+            self.egress_firewall(id, &routes, network.as_deref()).await
         } else {
             Known::unknown("not read: this is not the client's subnet")
         };
