@@ -17,7 +17,7 @@ use crate::facts::{EndpointObservation, EndpointRole, Fqdn, Known, RegistryConfi
 
 use super::case::Case;
 use super::place::is_private;
-use super::rules::filtering_route;
+use super::routes::filtering_route;
 use super::symptom::Symptom;
 
 /// A promise of the configuration, with the clause that decided.

@@ -16,6 +16,7 @@ mod locked;
 pub mod paths;
 pub mod place;
 pub mod root_cause;
+pub mod routes;
 pub mod rule;
 pub mod rules;
 pub mod security_rules;

@@ -26,7 +26,6 @@ mod network;
 mod network_endpoint;
 mod network_path;
 mod network_rules;
-pub(super) use network_rules::filtering_route;
 mod private_link;
 mod private_link_state;
 mod proxy;

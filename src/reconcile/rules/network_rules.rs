@@ -6,23 +6,20 @@ use ipnet::IpNet;
 use serde_json::json;
 
 use crate::facts::endpoints::{endpoints, has_dedicated_data_endpoints};
-use crate::facts::network::{NetworkSecurityGroup, Route, RouteTable, SecurityRule, Subnet};
+use crate::facts::network::{NetworkSecurityGroup, SecurityRule};
 use crate::facts::probe::TcpOutcome;
-use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Known, Severity};
+use crate::facts::{EndpointObservation, EndpointRole, Fix, Fqdn, Severity};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::network::{AllowRule, free_priority, move_rule};
 use crate::reconcile::evidence;
 use crate::reconcile::place::is_private;
+use crate::reconcile::routes::filtering_route;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::security_rules::{Connection, Judgement, outbound};
 
 use super::network::{fails_with, list_of, tried};
 
 pub(super) static RULES: &[&Rule] = &[&NSG_BLOCKS_OUTBOUND, &EGRESS_THROUGH_FIREWALL];
-
-fn present<T>(fact: &Known<Option<T>>) -> Option<&T> {
-    fact.known()?.as_ref()
-}
 
 /// The rule of one of the client's security groups that denies a connection, if one does.
 fn denied_by<'a>(
@@ -168,50 +165,6 @@ fn target(endpoint: &EndpointObservation) -> String {
         EndpointRole::ResourceManager => "AzureResourceManager",
     }
     .to_owned()
-}
-
-/// The route that a packet to a public address of an endpoint's kind takes: the most specific one.
-fn route_for(table: &RouteTable, role: EndpointRole, destination: Option<IpAddr>) -> Option<&Route> {
-    let tag = if role == EndpointRole::Storage { "Storage" } else { "AzureContainerRegistry" };
-    let specificity = |route: &Route| -> Option<u16> {
-        match (route.address_prefix.parse::<IpNet>(), destination) {
-            (Ok(net), Some(ip)) => net.contains(&ip).then(|| u16::from(net.prefix_len())),
-            (Ok(net), None) => (net.prefix_len() == 0).then_some(0),
-            // A tag's ranges are narrower than any route of a person's; which is not known here.
-            (Err(_), _) => route.address_prefix.split('.').next().filter(|p| p.eq_ignore_ascii_case(tag)).map(|_| 20),
-        }
-    };
-    // Azure has no two routes for one prefix; of facts that have, whichever filters, and then any one, but always the same.
-    let order = |(specific, route): &(u16, &Route)| {
-        (*specific, leads_to_a_filter(route), route.name.clone(), route.next_hop_type.clone(), route.next_hop_address)
-    };
-    table.routes.iter().filter_map(|r| Some((specificity(r)?, r))).max_by_key(order).map(|(_, r)| r)
-}
-
-/// Whether traffic of a kind leaves by the subnet's service endpoint, whose routes win over the table's.
-fn by_service_endpoint(subnet: &Subnet, role: EndpointRole) -> bool {
-    match role {
-        EndpointRole::Storage => subnet.service_endpoints.iter().any(|e| e.service.starts_with("Microsoft.Storage")),
-        _ => subnet.has_registry_service_endpoint(),
-    }
-}
-
-fn leads_to_a_filter(route: &Route) -> bool {
-    ["VirtualAppliance", "VirtualNetworkGateway", "None"]
-        .iter()
-        .any(|hop| route.next_hop_type.eq_ignore_ascii_case(hop))
-}
-
-/// The table of the client's subnet and the route to an appliance that registry traffic takes.
-pub(in crate::reconcile) fn filtering_route<'a>(
-    case: &Case<'a>,
-    role: EndpointRole,
-    destination: Option<IpAddr>,
-) -> Option<(&'a RouteTable, &'a Route)> {
-    let (_, subnet) = case.client_subnet()?;
-    let table = present(&subnet.route_table)?;
-    let route = route_for(table, role, destination).filter(|r| leads_to_a_filter(r))?;
-    (!by_service_endpoint(subnet, role)).then_some((table, route))
 }
 
 /// What restricts the client's way out to blob storage, by its subnet's route table or security group.

@@ -4,7 +4,7 @@ use crate::facts::report::ExpectedPath;
 use crate::facts::what_if::{Access, Admission};
 use crate::facts::{EndpointRole, Known, RegistryConfig};
 use crate::reconcile::case::Case;
-use crate::reconcile::rules::filtering_route;
+use crate::reconcile::routes::filtering_route;
 use crate::reconcile::security_rules::{Connection, Judgement, outbound};
 
 /// The registry's admission, as far as the client gets there: a security group that denies the way, or a route that drops
