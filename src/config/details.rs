@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::networks::Extent;
 use super::read_error::ReadError;
 use super::reader::{Found, Reader, listed};
-use super::registry_requests::{self, Below, below};
+use super::registry_requests::{self, Below, Versioned, below, with_subnet_rules_from};
 use super::versions::for_subnet_rules;
 use super::wire::registry::{Origin, hides_subnet_rules, registry};
 use super::wire::registry_parts::{agent_pool, cache_rule, connected_registry, replication, task, usage};
@@ -167,17 +167,9 @@ impl Reader<'_> {
                 None,
             );
         };
-        let mut version = version;
-        let mut answer = registry_requests::get_at(&self.arm, &config.id, version.clone()).await;
-        // A refusal lists what there is, where nothing was listed before.
-        if let Err(refusal) = &answer
-            && refusal.failure == ReadFailure::ApiVersion
-            && let Some(other) = for_subnet_rules(Some(&refusal.versions)).filter(|other| *other != version)
-        {
-            version = other;
-            answer = registry_requests::get_at(&self.arm, &config.id, version.clone()).await;
-        }
-        let error = match answer.map(|document| registry(&document, Origin::Answer(&version))) {
+        let ask = |version| registry_requests::get_at(&self.arm, &config.id, version);
+        let Versioned { version, read } = with_subnet_rules_from(&self.arm, version, ask).await;
+        let error = match read.map(|document| registry(&document, Origin::Answer(&version))) {
             Ok(Ok(older)) => match older.network_rule_set {
                 Known::Known(Some(set)) if set.virtual_network_rules.is_known() => {
                     return (set.virtual_network_rules, Some(version));

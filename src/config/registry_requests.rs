@@ -235,18 +235,27 @@ impl Refusal for Result<Value, ReadError> {
     }
 }
 
-/// Asks with a version that shows subnet rules: the newest, or, where the cloud refuses that, the best that it offers.
-/// Where it has none, the refusal stands.
-pub(crate) async fn with_subnet_rules<T>(
+/// Asks with a version that shows subnet rules: the newest, or, where the cloud is known to lack that, the best that it
+/// offers. Where it has none, the refusal stands.
+pub(crate) async fn with_subnet_rules<T, F: Future<Output = Result<T, ReadError>>>(
     arm: &Arm,
-    ask: impl AsyncFn(String) -> Result<T, ReadError>,
+    ask: impl Fn(String) -> F,
 ) -> Versioned<Result<T, ReadError>> {
-    let best = || for_subnet_rules(arm.offered_versions().as_deref());
-    let mut version = arm.offered_versions().and_then(|_| best()).unwrap_or_else(|| NEWEST.to_owned());
+    let best = arm.offered_versions().and_then(|offered| for_subnet_rules(Some(&offered)));
+    with_subnet_rules_from(arm, best.unwrap_or_else(|| NEWEST.to_owned()), ask).await
+}
+
+/// Asks with a version that shows subnet rules, and where the cloud refuses that, with the best that it then offers.
+pub(crate) async fn with_subnet_rules_from<T, F: Future<Output = Result<T, ReadError>>>(
+    arm: &Arm,
+    mut version: String,
+    ask: impl Fn(String) -> F,
+) -> Versioned<Result<T, ReadError>> {
     let mut read = ask(version.clone()).await;
     if let Some(refusal) = read.as_ref().err().filter(|error| error.failure == ReadFailure::ApiVersion) {
         arm.note_offered_versions(&refusal.versions);
-        if let Some(offered) = best().filter(|offered| *offered != version) {
+        let best = for_subnet_rules(arm.offered_versions().as_deref());
+        if let Some(offered) = best.filter(|offered| *offered != version) {
             version = offered;
             read = ask(version.clone()).await;
         }

@@ -131,8 +131,9 @@ fn leave_unknown(registry: &mut RegistryConfig) {
 
 /// The rule sets of all registries of a subscription.
 async fn list(run: &Run<'_>, subscription: &str) -> Result<RuleSets, ReadError> {
-    let path = format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry/registries");
-    let read = with_subnet_rules(run.arm, async |version| run.arm.list(&path, &version).await.complete()).await;
+    let path = &format!("/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry/registries");
+    let ask = |version: String| async move { run.arm.list(path, &version).await.complete() };
+    let read = with_subnet_rules(run.arm, ask).await;
     let (version, documents) = (read.version, read.read?);
     let read = |document: &Value| registry(document, Origin::Answer(&version)).ok();
     let sets = documents.iter().filter_map(read).map(|r| (r.id.key(), (r.network_rule_set, version.clone())));
