@@ -56,21 +56,17 @@ fn hostname() -> String {
 
 /// Whether the machine itself says that it is in Azure, whatever runs on it.
 pub fn says_azure() -> bool {
-    machine(Path::new("/")).says_azure()
+    Machine { root: Path::new("/") }.says_azure()
 }
 
 /// What kind of machine this is, by the marks that each leaves.
 pub fn host_kind() -> HostKind {
-    machine(Path::new("/")).kind(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    Machine { root: Path::new("/") }.kind(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// The marks of a machine below its root.
 struct Machine<'r> {
     root: &'r Path,
-}
-
-fn machine(root: &Path) -> Machine<'_> {
-    Machine { root }
 }
 
 impl Machine<'_> {
@@ -169,7 +165,7 @@ mod tests {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, text).unwrap();
         }
-        let machine = machine(&root);
+        let machine = Machine { root: &root };
         let seen = (machine.kind(|name| variables.contains(&name)), machine.says_azure());
         if !files.is_empty() {
             std::fs::remove_dir_all(&root).unwrap();

@@ -125,7 +125,7 @@ fn client_files(root: &Root, user: &User) -> Vec<Value> {
         return user.docker_config().into_iter().chain(user.podman_logins()).collect();
     }
     let places = ["root/.docker/config.json", "var/lib/kubelet/config.json", "root/.config/containers/auth.json"];
-    places.iter().filter_map(|file| user::json(&root.at(file))).collect()
+    places.iter().filter_map(|file| json(&root.at(file))).collect()
 }
 
 fn read_containerd(root: &Root, login: &Fqdn, runtime: &mut ContainerRuntime) {
@@ -167,6 +167,11 @@ fn text(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A file's JSON.
+fn json(file: &Path) -> Option<Value> {
+    serde_json::from_str(&text(file)?).ok()
+}
+
 /// A URL or host without credentials.
 fn bare(text: &str) -> String {
     match Url::parse(text) {
@@ -183,7 +188,7 @@ fn bare(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn write(root: &Path, path: &str, text: &str) {
+    pub(super) fn write(root: &Path, path: &str, text: &str) {
         let file = root.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();

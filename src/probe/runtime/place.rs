@@ -1,12 +1,12 @@
 //! Where a docker client finds its daemon: `DOCKER_HOST`, then the context in use, then the usual sockets
 //! (docs.docker.com: "Docker contexts", "Rootless mode").
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::user::User;
-use super::{Root, bare, text};
+use super::{Root, bare, json};
 
 /// The system's own socket.
 pub(super) const SYSTEM: &str = "var/run/docker.sock";
@@ -57,20 +57,15 @@ fn address(host: &str, named_by: &str) -> Place {
 /// The daemon's address in a context's `meta.json`.
 fn context_host(user: &User, name: &str) -> Option<String> {
     let contexts = std::fs::read_dir(user.docker_settings()?.join("contexts/meta")).ok()?.flatten();
-    let read = |path: &Path| serde_json::from_str::<Value>(&text(&path.join("meta.json"))?).ok();
     let is_named = |meta: &Value| meta.get("Name").and_then(Value::as_str) == Some(name);
-    let meta = contexts.filter_map(|entry| read(&entry.path())).find(is_named)?;
+    let meta = contexts.filter_map(|entry| json(&entry.path().join("meta.json"))).find(is_named)?;
     Some(meta.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn write(file: &Path, text: &str) {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(file, text).unwrap();
-    }
+    use crate::probe::runtime::tests::write;
 
     #[test]
     fn the_daemon_is_looked_for_as_dockers_client_does_it() {
@@ -78,15 +73,15 @@ mod tests {
         let (root, home) = (Root::another(&base.join("root")), base.join("home"));
         let found = |variables: &[(&str, &str)]| of(&root, &User::with(variables, &home));
         assert_eq!(found(&[]), Place::Socket(root.at(SYSTEM)));
-        write(&home.join(".docker/desktop/docker.sock"), "");
+        write(&home, ".docker/desktop/docker.sock", "");
         assert_eq!(found(&[]), Place::Socket(home.join(".docker/desktop/docker.sock")));
         let runtime = base.join("run");
-        write(&runtime.join("docker.sock"), "");
+        write(&runtime, "docker.sock", "");
         let rootless = [("XDG_RUNTIME_DIR", runtime.to_str().unwrap())];
         assert_eq!(found(&rootless), Place::Socket(runtime.join("docker.sock")));
         let meta = r#"{"Name": "far", "Endpoints": {"docker": {"Host": "tcp://u:hunter2@build.corp:2376"}}}"#;
-        write(&home.join(".docker/contexts/meta/0a1b/meta.json"), meta);
-        write(&home.join(".docker/config.json"), r#"{"currentContext": "far"}"#);
+        write(&home, ".docker/contexts/meta/0a1b/meta.json", meta);
+        write(&home, ".docker/config.json", r#"{"currentContext": "far"}"#);
         let far = Place::Elsewhere { address: "tcp://build.corp:2376".into(), named_by: "the context 'far'".into() };
         assert_eq!(found(&[]), far);
         assert_eq!(found(&[("DOCKER_CONTEXT", "default")]), Place::Socket(home.join(".docker/desktop/docker.sock")));

@@ -63,16 +63,13 @@ fn engine_environment(text: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::runtime::tests::write;
 
     #[test]
     fn podmans_files_are_read_and_the_users_win() {
         let base = std::env::temp_dir().join(format!("acr-doctor-podman-{}", std::process::id()));
         let (root, user) = (Root::another(&base), User::with(&[], &base.join("home")));
-        let write = |file: &str, text: &str| {
-            let file = base.join(file);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        };
+        let write = |file: &str, text: &str| write(&base, file, text);
         assert_eq!(proxy(&root, &user), None);
         write("usr/share/containers/containers.conf", "[engine]\nenv = ['https_proxy=http://old:1']\n");
         write(

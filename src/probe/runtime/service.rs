@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde_json::Value;
-
 use super::units::UnitEnvironment;
 use super::user::User;
-use super::{Root, docker, files, process, text};
+use super::{Root, docker, files, json, process, text};
 use crate::facts::Known;
 use crate::facts::runtime::DaemonProxy;
 
@@ -22,41 +20,47 @@ pub(super) fn of_user(root: &Root, user: &User) -> Vec<PathBuf> {
     shared.chain(user.settings_file("systemd/user")).collect()
 }
 
+/// What was read of a service so far.
+#[derive(Default)]
+struct Reading {
+    environment: UnitEnvironment,
+    files: Vec<PathBuf>,
+    /// The file that named its proxy last.
+    source: Option<String>,
+}
+
+impl Reading {
+    /// Applies a file on top, if it can be read.
+    fn take(&mut self, file: PathBuf, shown: String, apply: fn(&mut UnitEnvironment, &str)) {
+        let Some(text) = text(&file) else { return };
+        let before = self.environment.proxy("").https;
+        apply(&mut self.environment, &text);
+        if self.environment.proxy("").https != before {
+            self.source = Some(shown);
+        }
+        self.files.push(file);
+    }
+}
+
 /// A service's proxy by its files, and whether one of them is newer than the process.
-pub(super) fn proxy(root: &Root, directories: &[PathBuf], name: &str, json: Option<&Path>) -> DaemonProxy {
-    let mut environment = UnitEnvironment::default();
-    let mut read: Vec<PathBuf> = Vec::new();
+pub(super) fn proxy(root: &Root, directories: &[PathBuf], name: &str, own_file: Option<&Path>) -> DaemonProxy {
     let unit = directories.iter().rev().map(|dir| dir.join(format!("{name}.service"))).find(|f| f.is_file());
     let drop_ins = directories.iter().map(|dir| dir.join(format!("{name}.service.d")));
     let mut drop_ins: Vec<PathBuf> = drop_ins.flat_map(|dir| files(&dir, "conf")).collect();
     drop_ins.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    let mut source = None;
+    let mut reading = Reading::default();
     for file in unit.into_iter().chain(drop_ins) {
-        let before = environment.proxy("").https;
-        if let Some(text) = text(&file) {
-            environment.apply(&text);
-            if environment.proxy("").https != before {
-                source = Some(root.shown(&file));
-            }
-            read.push(file);
-        }
+        let shown = root.shown(&file);
+        reading.take(file, shown, UnitEnvironment::apply);
     }
-    for named in environment.files.clone() {
-        let file = root.at(&named);
-        let before = environment.proxy("").https;
-        if let Some(text) = text(&file) {
-            environment.apply_file(&text);
-            if environment.proxy("").https != before {
-                source = Some(named);
-            }
-            read.push(file);
-        }
+    for named in reading.environment.files.clone() {
+        reading.take(root.at(&named), named, UnitEnvironment::apply_file);
     }
+    let Reading { environment, files: mut read, source } = reading;
     let mut proxy = environment.proxy(source.as_deref().unwrap_or("systemd"));
-    if let Some(file) = json.filter(|file| file.is_file()) {
+    if let Some(file) = own_file.filter(|file| file.is_file()) {
         // What daemon.json says wins over the environment.
-        let settings = text(file).and_then(|t| serde_json::from_str::<Value>(&t).ok());
-        if let Some(from_file) = settings.as_ref().and_then(docker::daemon_proxy) {
+        if let Some(from_file) = json(file).as_ref().and_then(docker::daemon_proxy) {
             proxy = from_file;
         }
         read.push(file.to_path_buf());

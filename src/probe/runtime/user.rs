@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{Root, text};
+use super::{Root, json};
 
 /// A user of this host. Another root's users are not here: they have neither variables nor a home.
 #[derive(Debug, Clone, Default)]
@@ -72,9 +72,4 @@ impl User {
         let files = named.map_or_else(|| usual.into_iter().flatten().collect(), |named| vec![named]);
         files.iter().filter_map(|file| json(file)).collect()
     }
-}
-
-/// A file's JSON.
-pub(super) fn json(file: &Path) -> Option<Value> {
-    serde_json::from_str(&text(file)?).ok()
 }
