@@ -14,9 +14,14 @@ use super::command;
 
 /// Says of each root cause that is only possible what decides, and what it may be instead.
 pub(super) fn decide(case: &Case<'_>, findings: &mut [Finding]) {
+    let is_open = |finding: &Finding| finding.root_cause && finding.confidence == Confidence::Possible;
+    // Of a fleet's registries few have one: no others are judged twice.
+    if !findings.iter().any(is_open) {
+        return;
+    }
     let told: Vec<Code> = findings.iter().map(|finding| finding.code.clone()).collect();
     let missing = case.unknowns();
-    for finding in findings.iter_mut().filter(|f| f.root_cause && f.confidence == Confidence::Possible) {
+    for finding in findings.iter_mut().filter(|finding| is_open(finding)) {
         let Some(fact) = finding.depends_on_unknown.first().cloned() else { continue };
         let mut instead: Vec<Code> =
             supposed(case, &fact).iter().flat_map(|registry| root_causes(case, registry)).collect();

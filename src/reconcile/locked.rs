@@ -9,7 +9,7 @@ use super::case::Case;
 pub(super) fn tell(case: &Case<'_>, findings: &mut [Finding]) {
     let locks = case.registry.and_then(|registry| registry.locks.known()).map_or(&[][..], Vec::as_slice);
     // The finding about the lock takes it away.
-    let others = findings.iter_mut().filter(|finding| finding.code.to_string() != "access/write-blocked");
+    let others = findings.iter_mut().filter(|finding| finding.code.as_str() != "access/write-blocked");
     for fix in others.flat_map(|finding| &mut finding.fix) {
         let changes = fix.change.iter().chain(fix.steps.iter().filter_map(|step| step.change.as_ref()));
         if let Some(lock) = { changes }.find_map(|change| refusing(locks, change)) {
