@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: &CheckArguments, output: &Output) -> Result<O
     };
     let cluster = ClusterReference { resource_group, name, subscription: registry.subscription.clone() };
     let vantage = &arguments.vantage;
-    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), PATIENCE.mul_f64(0.3))?;
+    let http = http_settings(vantage.proxy.as_ref(), vantage.ca_file.as_deref(), PATIENCE)?;
     let session =
         Session::new(aim.cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let facts = tokio::select! {

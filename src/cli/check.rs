@@ -195,19 +195,22 @@ pub(super) fn probe_request(aim: &Aim, vantage: &VantageArguments) -> Result<Pro
     })
 }
 
-/// The arguments as the ARM side wants them.
+/// How much of the deadline one connection may take. The client shares it among a host's addresses: a dead first of two
+/// costs half of it, at sign-in and again at ARM.
+const CONNECT_SHARE: f64 = 0.4;
+
+/// How ARM and the sign-in authority are reached by a command that has so much time.
 pub(super) fn http_settings(
     proxy: Option<&ProxyUrl>,
     ca_file: Option<&Path>,
-    connect_timeout: Duration,
+    deadline: Duration,
 ) -> Result<HttpSettings, Failure> {
     if let Some(path) = ca_file {
         // Wrong usage, told now, not a finding about every endpoint.
         File::open(path).map_err(|source| Failure::CaFile { path: path.to_owned(), source })?;
     }
     let proxy = proxy.map(|proxy| proxy.url().ok_or(Failure::Proxy)).transpose()?;
-    // Shared by a lost DNS packet, which the system's resolver repeats after five seconds, and by all addresses of a host.
-    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout })
+    Ok(HttpSettings { ca_file: ca_file.map(Path::to_owned), proxy, connect_timeout: deadline.mul_f64(CONNECT_SHARE) })
 }
 
 /// The ARM side's sign-in, as the probe asks for it.

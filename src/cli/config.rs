@@ -97,7 +97,7 @@ pub(super) fn request(arguments: &ConfigArguments) -> Result<(Session, ReadReque
         None => (Target::Subscription, cloud(arguments)?),
     };
     let ConnectionArguments { proxy, ca_file, timeout } = &arguments.connection;
-    let http = http_settings(proxy.as_ref(), ca_file.as_deref(), timeout.mul_f64(0.3))?;
+    let http = http_settings(proxy.as_ref(), ca_file.as_deref(), *timeout)?;
     let session =
         Session::new(cloud.clone(), http, registry.tenant.clone()).for_subscription(registry.subscription.clone());
     let request = ReadRequest {

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use thiserror::Error;
 use url::Url;
 
+use super::host_lookup::RepeatedLookup;
+
 /// How connections to ARM and to the sign-in authority are made.
 #[derive(Clone)]
 pub struct HttpSettings {
@@ -15,7 +17,7 @@ pub struct HttpSettings {
     pub ca_file: Option<PathBuf>,
     /// A proxy that replaces those of the environment (`--proxy`); may carry credentials. `NO_PROXY` stays in force.
     pub proxy: Option<Url>,
-    /// How long one connection may take to be made.
+    /// How long one connection may take to be made: the lookup, TCP at each of the host's addresses, and TLS.
     pub connect_timeout: Duration,
 }
 
@@ -82,6 +84,7 @@ impl HttpSettings {
                 .redirect(reqwest::redirect::Policy::none())
                 .referer(false)
                 .connect_timeout(self.connect_timeout)
+                .dns_resolver(RepeatedLookup)
         };
         let refused = |error: reqwest::Error| HttpSettingsError::Client(phrase(error));
         let mut proxied = base();

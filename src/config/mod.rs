@@ -15,6 +15,7 @@ mod egress;
 #[cfg(test)]
 pub(crate) mod fake_arm;
 mod governance;
+mod host_lookup;
 mod http;
 pub mod inventory;
 mod login_events;

@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::config::Session;
 use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress};
-use crate::config::{HttpSettings, Session};
 use crate::facts::audit::{Audit, PolicyNoticeKind};
 use crate::facts::report::{RegistryReport, Summary};
 use crate::facts::{Cloud, Report, Severity};
@@ -39,6 +40,9 @@ use progress::Bar;
 
 /// The policy that is read without being named.
 const POLICY: &str = "acr-doctor.toml";
+
+/// How long one try of a request may take: a fleet is in no hurry.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn run(arguments: &AuditArguments, output: &Output, quiet: bool) -> Result<Outcome, Failure> {
     let policy = policy(arguments.policy.as_deref())?;
@@ -116,8 +120,7 @@ fn from_azure(
 ) -> Result<Option<Audited>, Failure> {
     let azure = &arguments.azure;
     let cloud = read_cloud(azure.cloud())?;
-    let connect_timeout = HttpSettings::default().connect_timeout;
-    let http = http_settings(azure.proxy.as_ref(), azure.ca_file.as_deref(), connect_timeout)?;
+    let http = http_settings(azure.proxy.as_ref(), azure.ca_file.as_deref(), PATIENCE)?;
     let proxy = http.proxy.clone();
     let session = Session::new(cloud.clone(), http, azure.tenant.clone());
     let looker = arguments.probe.then(|| Looker::new(arguments, proxy, &cloud, &session));
