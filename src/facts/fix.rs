@@ -18,7 +18,9 @@ pub struct Fix {
     /// only if the one before succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
-    /// Whether it lets in more than the client that was looked at.
+    /// Whether it opens more than the client in question needs: another address, another subnet or a service as such gets
+    /// in at the registry, the registry takes another kind of token, or a subnet is let out to storage that is not the
+    /// registry's. Of several fixes, those that do come last. docs/fixes.md says who the client in question is.
     #[serde(default)]
     pub widens_access: bool,
     /// The same as data: what a test applies to a world.

@@ -47,7 +47,7 @@ impl Fix {
         self
     }
 
-    /// Says that it lets in more than this client.
+    /// Says that it opens more than this client needs.
     #[must_use]
     pub fn widening(mut self) -> Self {
         self.widens_access = true;

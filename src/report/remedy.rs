@@ -14,7 +14,7 @@ pub(super) struct Line<'a> {
 
 /// The lines of a fix: itself, or itself and its steps.
 pub(super) fn lines(fix: &Fix) -> Vec<Line<'_>> {
-    let note = if fix.widens_access { " (lets in more than this client)" } else { "" };
+    let note = if fix.widens_access { " (opens more than this client needs)" } else { "" };
     let summary = if note.is_empty() { Cow::from(&fix.summary) } else { Cow::from(format!("{}{note}", fix.summary)) };
     if fix.steps.is_empty() {
         return vec![Line { text: summary, command: fix.command.as_deref() }];

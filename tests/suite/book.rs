@@ -12,6 +12,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Exit codes", "exit-codes.md"),
     ("Settings of the Azure CLI", "azure-cli-settings.md"),
     ("Symptoms", "symptoms.md"),
+    ("Fixes", "fixes.md"),
     ("The access model", "access-model.md"),
     ("Services", "services.md"),
     ("What if", "what-if.md"),

@@ -44,6 +44,7 @@ mod stopped_audits;
 mod tools;
 mod watching;
 mod what_if;
+mod widening;
 #[path = "../../examples/fleet/world.rs"]
 mod world;
 mod worlds;

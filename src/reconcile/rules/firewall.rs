@@ -13,6 +13,7 @@ use crate::reconcile::symptom::Symptom;
 use crate::reconcile::{command, evidence};
 
 use super::dns_private::resolves_privately;
+use super::public_access::for_address;
 
 pub(super) static RULES: &[&Rule] = &[&CLIENT_IP_NOT_ALLOWED, &PUBLIC_ACCESS_DISABLED, &NOBODY_ALLOWED];
 
@@ -46,7 +47,7 @@ pub(super) fn rule_set(registry: &RegistryConfig, rules: &NetworkRuleSet) -> Evi
     evidence::registry(registry, "/properties/networkRuleSet", seen)
 }
 
-/// Ways in that let in more than this client.
+/// The way in that lets everybody in.
 fn open_wide(registry: &RegistryConfig) -> Fix {
     command::update(
         registry,
@@ -186,7 +187,7 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
         )));
     }
     if let Some(ip) = ip.filter(|ip| !is_private(*ip)) {
-        fixes.push(selected_networks(case, registry, ip));
+        fixes.push(for_address(case, registry, ip));
     }
     vec![
         Draft::new(
@@ -199,13 +200,6 @@ fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
         .seen([evidence::dns(first)])
         .mend(fixes),
     ]
-}
-
-/// Public access for one address, and for whom the rules name already.
-fn selected_networks(case: &Case<'_>, registry: &RegistryConfig, ip: IpAddr) -> Fix {
-    let enable = command::selected_networks(registry, "Enable public access for selected networks");
-    let rule = (!case.ip_rule_covers(ip)).then(|| command::let_in(registry, ip));
-    Fix::steps(format!("Enable public access for {ip} alone"), std::iter::once(enable).chain(rule)).widening()
 }
 
 declare_finding! {

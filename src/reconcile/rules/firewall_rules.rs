@@ -12,6 +12,7 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
 use super::firewall::rule_set;
+use super::public_access::for_selected_networks;
 
 pub(super) static RULES: &[&Rule] = &[
     &RULES_WITHOUT_EFFECT,
@@ -77,19 +78,19 @@ fn rules_without_effect(case: &Case<'_>) -> Vec<Draft> {
 
 /// Rules that count, or none: where public access is disabled, only the second lets nobody in who was out.
 fn effective(case: &Case<'_>, registry: &RegistryConfig, rules: &NetworkRuleSet, disabled: bool) -> Vec<Fix> {
-    let decide = command::selected_networks(registry, "If selected networks are meant, let only the rules decide");
+    let summary = "If selected networks are meant, let only the rules decide";
     if !disabled {
-        return vec![decide.iac(
+        return vec![command::selected_networks(registry, summary).iac(
             "properties.networkRuleSet.defaultAction",
             "azurerm_container_registry.network_rule_set.default_action",
         )];
     }
     let subnets = case.subnet_rules().unwrap_or_default();
-    vec![remove_rules(registry, &rules.ip_rules, subnets), decide.widening()]
+    vec![remove_rules(registry, &rules.ip_rules, subnets), for_selected_networks(case, registry, summary, &[])]
 }
 
 /// Ranges that no client on the internet has (RFC 6890; the ranges for documentation are left out: they stand in examples).
-fn never_public(range: Ipv4Net) -> bool {
+pub(super) fn never_public(range: Ipv4Net) -> bool {
     let reserved = [
         (Ipv4Addr::new(10, 0, 0, 0), 8),
         (Ipv4Addr::new(172, 16, 0, 0), 12),

@@ -33,6 +33,7 @@ mod proxy_bypass;
 mod proxy_daemon;
 mod proxy_private;
 mod proxy_upstream;
+mod public_access;
 mod service;
 pub mod service_kinds;
 mod service_reach;

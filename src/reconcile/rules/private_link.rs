@@ -8,11 +8,13 @@ use crate::facts::network::PrivateEndpoint;
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
 use crate::facts::{EndpointObservation, Fix, RegistryConfig, ResourceId};
 use crate::reconcile::case::Case;
-use crate::reconcile::command::{self, private_link};
+use crate::reconcile::command::private_link;
 use crate::reconcile::evidence;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
+
+use super::public_access::{for_address, for_selected_networks};
 
 pub(super) static RULES: &[&Rule] = &[&CONNECTION_PENDING, &NONE_WHILE_PUBLIC_DISABLED];
 
@@ -190,12 +192,9 @@ fn subnet_for_endpoint<'c>(case: &'c Case<'_>) -> Option<&'c ResourceId> {
 
 fn ways_in(case: &Case<'_>, registry: &RegistryConfig) -> Vec<Fix> {
     let seen = super::firewall::denied(case).into_iter().find_map(|(_, ip)| ip).filter(|ip| !is_private(*ip));
-    let public = command::selected_networks(registry, "Enable public access for selected networks");
     let public = match seen {
-        Some(ip) if !case.ip_rule_covers(ip) => {
-            Fix::steps(format!("Enable public access for {ip} alone"), [public, command::let_in(registry, ip)])
-        }
-        _ => public,
+        Some(ip) => for_address(case, registry, ip),
+        None => for_selected_networks(case, registry, "Enable public access for selected networks", &[]),
     };
-    vec![new_endpoint(case, registry), public.widening()]
+    vec![new_endpoint(case, registry), public]
 }

@@ -11,6 +11,7 @@ use crate::reconcile::{command, evidence};
 
 use super::dns_private::resolves_privately;
 use super::firewall::{denied, rule_set};
+use super::public_access::without_subnet_rules;
 
 pub(super) static RULES: &[&Rule] = &[&SERVICE_ENDPOINT_MISSING, &RULE_FOR_MISSING_SUBNET, &PROVIDER_NOT_REGISTERED];
 
@@ -159,7 +160,7 @@ fn rule_for_missing_subnet(case: &Case<'_>) -> Vec<Draft> {
                 evidence::registry(registry, "/properties/networkRuleSet/virtualNetworkRules", id.as_str()),
                 evidence::config(id, "/", "404 not found"),
             ])
-            .mend([command::remove_subnet_rule(registry, id)])
+            .mend(without_subnet_rules(registry, &[id]))
         })
         .collect()
 }

@@ -3,13 +3,14 @@
 use crate::facts::registry::{ConnectionStatus, DefaultAction};
 use crate::facts::{Fix, RegistryConfig, ResourceId, Severity};
 use crate::reconcile::case::Case;
+use crate::reconcile::evidence;
 use crate::reconcile::expect::without_service_endpoint;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
-use crate::reconcile::{command, evidence};
 
 use super::dns_private::resolves_privately;
 use super::firewall::{denied, rule_set};
+use super::public_access::{for_selected_networks, without_subnet_rules};
 
 pub(super) static RULES: &[&Rule] =
     &[&DISABLED_WITH_PUBLIC_ACCESS, &UNSUPPORTED_HOST, &UNSUPPORTED_CLOUD, &PRIVATE_AND_SERVICE_ENDPOINT];
@@ -66,7 +67,7 @@ fn disabled_with_public_access(case: &Case<'_>) -> Vec<Draft> {
     )
     .seen([evidence::registry(registry, "/properties/publicNetworkAccess", "Disabled"), rule_set(registry, rules)])
     // Those that it lets in have their rules already.
-    .mend([command::selected_networks(registry, "Enable public access for the selected networks alone").widening()])
+    .mend([for_selected_networks(case, registry, "Enable public access for the selected networks alone", &subnets)])
     .mend([Fix::advice("Give those subnets a private endpoint, and remove the subnet rules")]);
     let nobody_else =
         case.registry.is_some_and(|r| r.private_endpoint_connections.is_known()) && case.approved().is_empty();
@@ -178,10 +179,9 @@ fn instead_of_rules(case: &Case<'_>, registry: &RegistryConfig) -> Fix {
     if steps.is_empty() {
         return super::private_link::new_endpoint(case, registry);
     }
-    let remove = ruled(case).into_iter().map(|subnet| command::remove_subnet_rule(registry, subnet));
     Fix::steps(
         "Create a private endpoint in the client's network, and remove the subnet rules",
-        steps.into_iter().chain(remove),
+        steps.into_iter().chain(without_subnet_rules(registry, &ruled(case))),
     )
 }
 
@@ -235,7 +235,7 @@ fn private_and_service_endpoint(case: &Case<'_>) -> Vec<Draft> {
         ])
         .mend([Fix::steps(
             "Remove the subnet rules, once their clients use the private endpoint",
-            subnets.iter().map(|subnet| command::remove_subnet_rule(registry, subnet)),
+            without_subnet_rules(registry, &subnets),
         )]),
     ]
 }
