@@ -1,5 +1,5 @@
 //! A fleet: of ten registries four are open, two have IP rules, two a private endpoint and a replica, one is sealed,
-//! one is Basic. Where rows hide subnet rules, one registry in every tenth subscription has nothing but a subnet rule.
+//! one is Basic. Each subscription has a network, and one zone is linked to all of them. Where rows hide subnet rules, one registry in every tenth subscription has nothing but a subnet rule.
 
 use serde_json::{Value, json};
 
@@ -34,6 +34,8 @@ pub(crate) struct World {
     below: Vec<Value>,
     endpoints: Vec<Value>,
     plans: Vec<Value>,
+    networks: Vec<Value>,
+    zones: Vec<Value>,
 }
 
 fn subscription(n: usize) -> String {
@@ -51,9 +53,12 @@ impl World {
             below: Vec::new(),
             endpoints: Vec::new(),
             plans: ids.iter().map(|id| plan(id)).collect(),
+            networks: Vec::new(),
+            zones: Vec::new(),
             subscriptions: ids,
         };
         let shown = |n: &usize| mode != Mode::Half || (n % subscriptions).is_multiple_of(2);
+        world.add_networks((0..subscriptions).filter(shown));
         for n in (0..registries).filter(shown) {
             world.add(n);
         }
@@ -62,6 +67,30 @@ impl World {
         world.below.sort_by_key(id);
         world.endpoints.sort_by_key(|row| row["registry"].as_str().unwrap_or_default().to_owned());
         world
+    }
+
+    fn add_networks(&mut self, of: impl Iterator<Item = usize>) {
+        let groups = of.map(|n| format!("/subscriptions/{}/resourceGroups/rg", subscription(n))).collect::<Vec<_>>();
+        let hub = format!("/subscriptions/{}/resourceGroups/rg/providers/Microsoft.Network", subscription(0));
+        let zone = format!("{hub}/privateDnsZones/privatelink.azurecr.io");
+        self.zones.push(json!({ "id": zone, "name": "privatelink.azurecr.io", "location": "global",
+            "type": "microsoft.network/privatednszones", "properties": { "provisioningState": "Succeeded" } }));
+        for (n, group) in groups.iter().enumerate() {
+            let network = format!("{group}/providers/Microsoft.Network/virtualNetworks/v");
+            let interface =
+                |i: usize| json!({ "id": format!("{group}/providers/Microsoft.Network/networkInterfaces/n{i}") });
+            let subnet = json!({ "id": format!("{network}/subnets/s"), "name": "s", "properties": {
+                "addressPrefix": "10.0.0.0/16", "provisioningState": "Succeeded", "delegations": [],
+                "ipConfigurations": (0..20).map(interface).collect::<Vec<_>>() } });
+            self.networks.push(json!({ "id": network, "name": "v", "location": "westeurope",
+                "type": "microsoft.network/virtualnetworks", "properties": { "provisioningState": "Succeeded",
+                "addressSpace": { "addressPrefixes": ["10.0.0.0/8"] }, "subnets": [subnet],
+                "virtualNetworkPeerings": [] } }));
+            self.zones.push(json!({ "id": format!("{zone}/virtualNetworkLinks/l{n}"), "name": format!("l{n}"),
+                "location": "global", "type": "microsoft.network/privatednszones/virtualnetworklinks",
+                "properties": { "provisioningState": "Succeeded", "registrationEnabled": false,
+                "virtualNetworkLinkState": "Completed", "virtualNetwork": { "id": network } } }));
+        }
     }
 
     fn add(&mut self, n: usize) {
@@ -176,6 +205,10 @@ impl World {
             &self.below[..]
         } else if query.contains("type =~ 'microsoft.network/privateendpoints'") {
             &self.endpoints[..]
+        } else if query.contains("type =~ 'microsoft.network/virtualnetworks'") {
+            &self.networks[..]
+        } else if query.contains("microsoft.network/privatednszones") {
+            &self.zones[..]
         } else if query.starts_with("securityresources") {
             &self.plans[..]
         } else {

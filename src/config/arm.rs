@@ -158,17 +158,19 @@ impl Arm {
     /// One document, asked for once in a run however many facts need it.
     pub(crate) async fn get(&self, path: &str, api_version: &str) -> Result<Arc<Value>, ReadError> {
         let cell = Arc::clone(lock(&self.0.memo).entry(path.to_ascii_lowercase()).or_default());
-        let read = || async {
-            let bytes = match self.fetch(self.url(path, &[("api-version", api_version)]), None, DOCUMENT_LIMIT).await {
-                Err(error) if error.failure == ReadFailure::ApiVersion => {
-                    let other = newest_stable(&error.versions).ok_or(error)?;
-                    self.fetch(self.url(path, &[("api-version", &other)]), None, DOCUMENT_LIMIT).await?
-                }
-                other => other?,
-            };
-            object(path, &bytes).map(Arc::new)
+        cell.get_or_init(|| async { self.read(path, api_version).await.map(Arc::new) }).await.clone()
+    }
+
+    /// One document that nothing else in the run needs.
+    pub(crate) async fn read(&self, path: &str, api_version: &str) -> Result<Value, ReadError> {
+        let bytes = match self.fetch(self.url(path, &[("api-version", api_version)]), None, DOCUMENT_LIMIT).await {
+            Err(error) if error.failure == ReadFailure::ApiVersion => {
+                let other = newest_stable(&error.versions).ok_or(error)?;
+                self.fetch(self.url(path, &[("api-version", &other)]), None, DOCUMENT_LIMIT).await?
+            }
+            other => other?,
         };
-        cell.get_or_init(read).await.clone()
+        object(path, &bytes)
     }
 
     /// Keeps a document that a list had whole, so that nothing asks for it again.

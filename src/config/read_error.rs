@@ -81,6 +81,12 @@ impl ReadError {
         self
     }
 
+    /// Whether the body had a detail with this code: an envelope's own code may be as bare as `BadRequest`.
+    pub(crate) fn has_detail(&self, code: &str) -> bool {
+        let details = self.rest.get("details").and_then(Value::as_array).into_iter().flatten();
+        details.filter_map(|detail| detail.get("code")?.as_str()).any(|c| c.eq_ignore_ascii_case(code))
+    }
+
     /// Whether ARM said that the thing is not there (as opposed to the subscription or the provider).
     pub(crate) fn is_absence(&self) -> bool {
         self.failure == ReadFailure::NotFound && !self.is_missing_subscription()

@@ -13,6 +13,9 @@ use crate::facts::report::RegistryReport;
 use crate::facts::{ConfigFacts, ProbeFacts, RegistryConfig, Vantage};
 use crate::reconcile::{Options, reconcile};
 
+/// How many registries are judged before their reports are given away: a report is larger than what it is made from.
+const JUDGED_AT_ONCE: usize = 50;
+
 /// Which registries of the inventory are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -123,13 +126,25 @@ impl<E, T: FnMut(RegistryReport) -> Result<(), E>> Run<'_, T> {
         self.progress.done_with(listed - batch.facts.registries.len());
         if let Some(prober) = self.request.prober {
             self.look(prober, &mut batch.facts).await?;
-        } else if !batch.facts.registries.is_empty() {
-            self.give(reconcile(&batch.facts, &[], &self.request.options).registries)?;
+        } else {
+            self.judge(&mut batch.facts)?;
         }
         if let (Some(resume), Some(subscription)) = (&mut self.resume, &batch.ends) {
             resume.note(&[], Some(subscription))?;
         }
         Ok(())
+    }
+
+    /// Judges a few at a time: their reports are given away before the next are made.
+    fn judge(&mut self, facts: &mut ConfigFacts) -> Result<(), AuditError<E>> {
+        let mut registries = std::mem::take(&mut facts.registries).into_iter();
+        loop {
+            facts.registries = registries.by_ref().take(JUDGED_AT_ONCE).collect();
+            if facts.registries.is_empty() {
+                return Ok(());
+            }
+            self.give(reconcile(facts, &[], &self.request.options).registries)?;
+        }
     }
 
     /// Looks at each from here, some at once; what is known of one is given away before the others are done.

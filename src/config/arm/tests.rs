@@ -7,7 +7,11 @@ use crate::facts::Cloud;
 const PATH: &str = "/subscriptions/s/providers/M.N/things";
 
 fn arm(fake: &FakeArm) -> Arm {
-    Arm::new(&Session::signed_in(fake.cloud(), "canary"), Duration::from_secs(60), 8)
+    arm_within(fake, Duration::from_secs(60))
+}
+
+fn arm_within(fake: &FakeArm, deadline: Duration) -> Arm {
+    Arm::new(&Session::signed_in(fake.cloud(), "canary"), deadline, 8)
 }
 
 async fn get_of(reply: Reply) -> Result<Arc<Value>, ReadError> {
@@ -84,7 +88,7 @@ async fn no_query_is_sent_while_the_quota_is_used_up() {
             .with_header("x-ms-user-quota-resets-after", "01:00:00")
     })
     .await;
-    let arm = Arm::new(&Session::signed_in(fake.cloud(), "canary"), Duration::from_secs(7200), 8);
+    let arm = arm_within(&fake, Duration::from_secs(7200));
     arm.query("/q", "v", &json!({})).await.unwrap();
     let second = tokio::spawn({
         let arm = arm.clone();
@@ -101,18 +105,36 @@ async fn no_query_is_sent_while_the_quota_is_used_up() {
     second.abort();
 }
 
+/// To the second: on a clock that moves when the test says so.
 #[tokio::test]
-async fn a_query_is_sent_once_the_quota_is_renewed() {
+async fn a_query_is_sent_when_the_quota_is_renewed_and_not_before() {
     let fake = FakeArm::start(|_| {
         Reply::ok(&json!({ "data": [] }))
             .with_header("x-ms-user-quota-remaining", "0")
-            .with_header("x-ms-user-quota-resets-after", "00:00:00")
+            .with_header("x-ms-user-quota-resets-after", "00:01:05")
     })
     .await;
-    let arm = arm(&fake);
-    for _ in 0..2 {
-        arm.query("/q", "v", &json!({})).await.unwrap();
+    let arm = arm_within(&fake, Duration::from_secs(600));
+    arm.query("/q", "v", &json!({})).await.unwrap();
+    tokio::time::pause();
+    let second = tokio::spawn({
+        let arm = arm.clone();
+        async move { arm.query("/q", "v", &json!({})).await }
+    });
+    while arm.traffic().throttled() == 0 {
+        assert!(!second.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
     }
+    // The first answer came less than a second ago.
+    tokio::time::advance(Duration::from_secs(63)).await;
+    // Whoever would be awake by now has its turn before this goes on.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((arm.traffic().throttled(), fake.asked().len()), (1, 1), "it did not wait until the reset");
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    second.await.unwrap().unwrap();
     assert_eq!(fake.asked().len(), 2);
 }
 

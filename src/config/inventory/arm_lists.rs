@@ -14,7 +14,7 @@ use super::super::wire::governance::defender_plan;
 use super::super::wire::registry::{Origin, registry};
 use super::scope::Subscriptions;
 use super::subnet_rules::SubnetRules;
-use super::tables::{Kinds, Table, Tables, take_endpoint};
+use super::tables::{Behind, Table, Tables, take_endpoint};
 use super::{Batch, InventoryOutcome, Run, unread};
 use crate::facts::audit::UnreadScope;
 use crate::facts::config::SubscriptionName;
@@ -86,10 +86,10 @@ impl Run<'_> {
             }
             futures::join!(self.endpoints_of(name, &registries, &mut tables.endpoints), async {
                 let path = format!("/subscriptions/{}/providers/Microsoft.Security/pricings/Containers", name.id);
-                let read = self.arm.get(&path, PRICINGS).await;
-                let plan = read.as_ref().ok().and_then(|document| defender_plan(document));
+                let read = self.arm.read(&path, PRICINGS).await;
+                let plan = read.as_ref().ok().and_then(defender_plan);
                 let plans = plan.map(|plan| BTreeMap::from([(name.id.clone(), plan)])).unwrap_or_default();
-                tables.defender = Table::read(plans, read.map(drop), self.arm, "Defender plan");
+                tables.defender = Table::read(plans, read.map(drop), "Defender plan");
             });
         }
         Subscription { name: name.clone(), registries, odd, tables, error }
@@ -100,7 +100,7 @@ impl Run<'_> {
         &self,
         name: &SubscriptionName,
         registries: &[RegistryConfig],
-        table: &mut Table<HashMap<String, crate::facts::network::PrivateEndpoint>>,
+        table: &mut Table<HashMap<String, Behind>>,
     ) {
         let has =
             |r: &RegistryConfig| !matches!(&r.private_endpoint_connections, Known::Known(list) if list.is_empty());
@@ -127,7 +127,7 @@ impl Run<'_> {
             }
             take_endpoint(&mut rows, &endpoint);
         }
-        *table = Table::read(rows, endpoints.error.map_or(Ok(()), Err), self.arm, "private endpoints");
+        *table = Table::read(rows, endpoints.error.map_or(Ok(()), Err), "private endpoints");
     }
 }
 
@@ -135,11 +135,10 @@ impl Run<'_> {
 fn bare_tables() -> Tables {
     Tables {
         below: Table::absent(NOT_LISTED, "Microsoft.ContainerRegistry/registries/replications/read"),
-        kinds: Kinds::default(),
         endpoints: Table::absent(NOT_LISTED, "Microsoft.Network/privateEndpoints/read"),
         subnets: Table::absent(NOT_LISTED, "Microsoft.Network/virtualNetworks/subnets/read"),
-        networks: Vec::new(),
         zones: Table::absent(NOT_LISTED, "Microsoft.Network/privateDnsZones/read"),
         defender: Table::absent(NOT_LISTED, "Microsoft.Security/pricings/read"),
+        ..Tables::default()
     }
 }

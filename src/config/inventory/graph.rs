@@ -25,6 +25,8 @@ pub(super) struct Pages<'a> {
     token: Option<String>,
     count: usize,
     announced: usize,
+    /// How many rows the next page may have: fewer once a page was too large for one answer.
+    most_rows: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -40,26 +42,17 @@ impl<'a> Pages<'a> {
     }
 
     fn of(arm: &'a Arm, query: &'a str, parts: Vec<Value>) -> Self {
-        Self { arm, query, parts, token: None, count: 0, announced: 0 }
+        Self { arm, query, parts, token: None, count: 0, announced: 0, most_rows: ROWS }
     }
 
     /// The next page; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Value>>, ReadError> {
-        let Some(part) = self.parts.last() else { return Ok(None) };
+        let Some(part) = self.parts.last().cloned() else { return Ok(None) };
         self.count += 1;
         if self.count > MOST_PAGES {
             return Err(ReadError::new(PATH, ReadFailure::Malformed, "the query does not end"));
         }
-        let mut body = part.clone();
-        let mut options = json!({ "$top": ROWS, "resultFormat": "objectArray" });
-        if let (Some(token), Value::Object(options)) = (&self.token, &mut options) {
-            options.insert("$skipToken".to_owned(), token.clone().into());
-        }
-        if let Value::Object(body) = &mut body {
-            body.insert("query".to_owned(), self.query.into());
-            body.insert("options".to_owned(), options);
-        }
-        let mut page = self.arm.query(PATH, VERSION, &body).await?;
+        let mut page = self.answer(part).await?;
         let Some(Value::Array(rows)) = page.get_mut("data").map(Value::take) else {
             return Err(ReadError::new(PATH, ReadFailure::Malformed, "the answer has no list in 'data'"));
         };
@@ -83,6 +76,25 @@ impl<'a> Pages<'a> {
         Ok(Some(rows))
     }
 
+    /// The answer to the query from where it stands, with fewer rows where they are too large for one answer.
+    async fn answer(&mut self, part: Value) -> Result<Value, ReadError> {
+        let mut body = part;
+        loop {
+            let mut options = json!({ "$top": self.most_rows, "resultFormat": "objectArray" });
+            if let (Some(token), Value::Object(options)) = (&self.token, &mut options) {
+                options.insert("$skipToken".to_owned(), token.clone().into());
+            }
+            if let Value::Object(body) = &mut body {
+                body.insert("query".to_owned(), self.query.into());
+                body.insert("options".to_owned(), options);
+            }
+            match self.arm.query(PATH, VERSION, &body).await {
+                Err(error) if is_too_large(&error) && self.most_rows > 1 => self.most_rows = self.most_rows.div_ceil(4),
+                answer => return answer,
+            }
+        }
+    }
+
     /// The rows that there are, as the first page of each part of the scope told.
     pub(super) fn announced(&self) -> usize {
         self.announced
@@ -95,6 +107,12 @@ impl<'a> Pages<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether the rows asked for are more than one answer holds: "Response payload size is 24813879, and has exceeded the
+/// limit of 16777216", a detail of a 400 that itself says nothing.
+pub(super) fn is_too_large(error: &ReadError) -> bool {
+    error.failure == ReadFailure::TooLarge || (error.status == Some(400) && error.has_detail("ResponsePayloadTooLarge"))
 }
 
 /// The scope in parts of which one request may name each.

@@ -13,8 +13,8 @@ use super::feed::Feed;
 use super::graph::Pages;
 use super::scope::Subscriptions;
 use super::subnet_rules::SubnetRules;
-use super::tables::{Kinds, Table, Tables, registry_behind, registry_below, take_network, take_plan, zones_of};
-use super::{Batch, InventoryOutcome, Run, Scope, is_denied, queries, unread};
+use super::tables::{Kinds, Table, Tables, judged, registry_behind, registry_below, take_network, take_plan, zones_of};
+use super::{Batch, InventoryOutcome, Run, Scope, is_denied, log_unread, queries, unread};
 use crate::facts::RegistryConfig;
 use crate::facts::audit::UnreadScope;
 use crate::facts::config::SubscriptionName;
@@ -52,10 +52,10 @@ impl Run<'_> {
         };
         match shown {
             Ok(shown) => outcome.unread.extend(subscriptions.seen(shown).into_iter().map(not_shown)),
-            Err(error) => self.arm.note("the subscriptions in Resource Graph", &error),
+            Err(error) => log_unread("the subscriptions in Resource Graph", &error),
         }
         outcome.subscriptions = subscriptions.known.len().saturating_sub(outcome.unread.len());
-        tables.take(first_below, first_endpoints, self.arm);
+        tables.take(first_below, first_endpoints);
         let judging = Judging { rules: SubnetRules::new(self, subscriptions.known.len()), tables, below, endpoints };
         let (sender, receiver) = mpsc::channel(1);
         let reading = self.read_pages(first, pages, sender);
@@ -105,8 +105,9 @@ impl Run<'_> {
             let last = registries.iter().map(|registry| registry.id.key()).max().unwrap_or_default();
             let (below, endpoints, ()) =
                 futures::join!(below.read_to(&last), endpoints.read_to(&last), rules.complete(self, &mut registries));
-            tables.take(below, endpoints, self.arm);
+            tables.take(below, endpoints);
             tables.complete(&mut registries);
+            tables.pass(last);
             if !registries.is_empty() {
                 let facts = self.surrounded(registries, &tables);
                 if sink(Batch { facts, ends: None }).await.is_break() {
@@ -157,16 +158,15 @@ impl Run<'_> {
             pages(queries::DEFENDER).each(|row| take_plan(&mut plans, &row)),
         );
         if let Err(error) = kinds_read {
-            self.arm.note("the kinds below registries, in Resource Graph", &error);
+            log_unread("the kinds below registries, in Resource Graph", &error);
         }
         Tables {
-            below: Table::default(),
             kinds,
-            endpoints: Table::default(),
-            subnets: Table::read(subnets, networks_read, self.arm, "virtual networks in Resource Graph"),
+            subnets: Table::read(subnets, networks_read, "virtual networks in Resource Graph"),
             networks,
-            zones: Table::read(zones_of(&zones), zones_read, self.arm, "private DNS zones in Resource Graph"),
-            defender: Table::read(plans, plans_read, self.arm, "Defender plans in Resource Graph"),
+            zones: Table::read(zones_of(&zones), zones_read, "private DNS zones in Resource Graph"),
+            defender: Table::read(plans, plans_read, "Defender plans in Resource Graph"),
+            ..Tables::default()
         }
     }
 }
@@ -174,7 +174,7 @@ impl Run<'_> {
 /// One odd registry is named and does not spoil its page.
 pub(super) fn parsed(rows: Vec<Value>, odd: &mut Vec<UnreadScope>) -> Vec<RegistryConfig> {
     let read = |row: Value| match registry(&row, origin(&row)) {
-        Ok(registry) => Some(registry),
+        Ok(registry) => Some(judged(registry, |r| &mut r.unrecognised)),
         Err(lacks) => {
             let scope = Fields::of(&row).owned("id").unwrap_or_else(|| "a row without id".to_owned());
             odd.push(UnreadScope { scope, name: None, why: lacks, needs: None });

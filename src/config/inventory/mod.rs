@@ -23,7 +23,7 @@ use super::arm::Arm;
 use super::read_error::ReadError;
 use super::sign_in::{Session, SignInError};
 use crate::facts::audit::UnreadScope;
-use crate::facts::config::{FailedRead, ReadFailure};
+use crate::facts::config::ReadFailure;
 use crate::facts::{Cloud, ConfigFacts, Known, RegistryConfig, Unknown};
 
 use scope::Subscriptions;
@@ -90,8 +90,6 @@ pub struct InventoryOutcome {
     pub subscriptions: usize,
     /// Scopes that could not be read.
     pub unread: Vec<UnreadScope>,
-    /// Reads that failed besides.
-    pub failed_reads: Vec<FailedRead>,
     /// Requests sent, each try counted.
     pub requests: usize,
     /// Whether Resource Graph was denied, so that ARM's lists were read instead.
@@ -208,7 +206,6 @@ pub async fn inventory(
     };
     progress.note(&arm);
     outcome.requests = arm.traffic().requests();
-    outcome.failed_reads = arm.failed_reads();
     outcome.unread.sort();
     Ok(outcome)
 }
@@ -255,10 +252,16 @@ fn unread(scope: &str, name: Option<String>, error: &ReadError) -> UnreadScope {
     UnreadScope { scope: scope.to_owned(), name, why: unknown.why, needs: unknown.needs }
 }
 
+/// Says in the log what could not be read. The report has it with each registry that lacks it, and a list besides
+/// would grow with the fleet.
+fn log_unread(what: &str, error: &ReadError) {
+    tracing::info!(what, why = %error.message, "not read");
+}
+
 /// Whether Resource Graph refuses this sign-in or does not exist here, rather than being out of order.
 fn is_denied(error: &ReadError) -> bool {
     matches!(
         error.failure,
         ReadFailure::Forbidden | ReadFailure::Unauthorized | ReadFailure::NotFound | ReadFailure::ApiVersion
-    ) || error.status == Some(400)
+    ) || (error.status == Some(400) && !graph::is_too_large(error))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::read_error::ReadError;
 use super::super::registry_requests::{self, with_subnet_rules};
 use super::super::wire::registry::{Origin, hides_subnet_rules, registry};
-use super::{Run, SubnetRuleReads};
+use super::{Run, SubnetRuleReads, log_unread};
 use crate::facts::registry::{ConnectionStatus, DefaultAction, NetworkRuleSet, PublicNetworkAccess};
 use crate::facts::{Known, RegistryConfig, ResourceId, Unknown};
 
@@ -84,7 +84,7 @@ impl SubnetRules {
         let lists = join_all(to_list.iter().map(|id| list(run, id))).await;
         for (id, read) in to_list.into_iter().zip(lists) {
             if let Err(error) = &read {
-                run.arm.note(&format!("subnet rules of the registries in subscription {id}"), error);
+                log_unread(&format!("subnet rules of the registries in subscription {id}"), error);
             }
             self.listed.insert(id, read);
         }
@@ -148,7 +148,7 @@ async fn get(run: &Run<'_>, id: &ResourceId) -> (Known<Option<NetworkRuleSet>>, 
         Err(lacks) => Known::unknown(lacks),
     });
     let set = set.unwrap_or_else(|error| {
-        run.arm.note(&format!("subnet rules of '{}'", id.name()), &error);
+        log_unread(&format!("subnet rules of '{}'", id.name()), &error);
         error.known()
     });
     (set, read.version)

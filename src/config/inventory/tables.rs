@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
-use super::super::arm::Arm;
 use super::super::private_link::assembled;
 use super::super::read_error::ReadError;
 use super::super::wire::Fields;
@@ -15,6 +14,7 @@ use super::super::wire::private_link::{endpoint, interface_addresses};
 use super::super::wire::registry::Origin;
 use super::super::wire::registry_parts::{agent_pool, registry_above, replication, task};
 use super::feed::Read;
+use super::log_unread;
 use crate::facts::config::{DefenderPlan, SubscriptionFacts};
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint, Subnet, SubnetRead, VirtualNetworkRead};
 use crate::facts::registry::{AgentPool, Replication, Sku, Task};
@@ -31,7 +31,7 @@ pub(super) struct Below {
 /// A table, or why it could not be read.
 #[derive(Default)]
 pub(super) struct Table<T> {
-    rows: T,
+    pub(super) rows: T,
     error: Option<Unknown>,
 }
 
@@ -44,15 +44,15 @@ impl<T> Table<T> {
         Self { rows: T::default(), error: Some(Unknown::needing(why, needs)) }
     }
 
-    pub(super) fn read(rows: T, outcome: Result<(), ReadError>, arm: &Arm, what: &str) -> Self {
+    pub(super) fn read(rows: T, outcome: Result<(), ReadError>, what: &str) -> Self {
         let mut table = Self { rows, error: None };
-        table.note(outcome.err(), arm, what);
+        table.note(outcome.err(), what);
         table
     }
 
-    fn note(&mut self, error: Option<ReadError>, arm: &Arm, what: &str) {
+    fn note(&mut self, error: Option<ReadError>, what: &str) {
         if let Some(error) = error {
-            arm.note(what, &error);
+            log_unread(what, &error);
             self.error = Some(error.unknown());
         }
     }
@@ -64,18 +64,36 @@ impl<T> Table<T> {
     }
 }
 
+/// A private endpoint, and the key of the registry that it leads to.
+pub(super) struct Behind {
+    registry: String,
+    endpoint: PrivateEndpoint,
+}
+
 /// All that is not a registry.
+#[derive(Default)]
 pub(super) struct Tables {
     /// By the registry's key; of registries that are not judged yet.
     pub(super) below: Table<HashMap<String, Below>>,
     /// The kinds below registries of which there is a row anywhere.
     pub(super) kinds: Kinds,
     /// Likewise, by their own keys.
-    pub(super) endpoints: Table<HashMap<String, PrivateEndpoint>>,
+    pub(super) endpoints: Table<HashMap<String, Behind>>,
     pub(super) subnets: Table<HashMap<String, Subnet>>,
     pub(super) networks: Vec<VirtualNetworkRead>,
     pub(super) zones: Table<Vec<PrivateDnsZone>>,
     pub(super) defender: Table<BTreeMap<String, DefenderPlan>>,
+    /// Up to which registry's rows are kept no longer.
+    pub(super) passed: Passed,
+}
+
+/// How far the registries have come, by their keys.
+#[derive(Default)]
+pub(super) struct Passed {
+    /// The last one of the page before.
+    last: String,
+    /// Up to this one rows are gone: a page later than they might, so that a little disorder does no harm.
+    forgotten: String,
 }
 
 /// Whether the graph shows a kind at all.
@@ -89,9 +107,9 @@ pub(super) struct Kinds {
 const NO_ROW: &str = "Resource Graph shows no such resource to this sign-in (it may lag behind ARM)";
 const NO_KIND: &str = "Resource Graph shows no resource of this kind in the scope";
 
-/// Of each thing in a table only what an audit judges is kept: members that became no fact stand in no report, and a
-/// table holds the whole fleet.
-fn judged<T>(mut thing: T, leftovers: impl FnOnce(&mut T) -> &mut Unrecognised) -> T {
+/// Of each thing only what an audit judges is kept: members that became no fact stand in no report, and a table may hold
+/// the whole fleet.
+pub(super) fn judged<T>(mut thing: T, leftovers: impl FnOnce(&mut T) -> &mut Unrecognised) -> T {
     *leftovers(&mut thing) = Unrecognised::new();
     thing
 }
@@ -144,7 +162,7 @@ fn take_below(rows: &mut HashMap<String, Below>, row: &Value) {
 }
 
 /// Takes a private endpoint with the configurations of its interface.
-pub(super) fn take_endpoint(rows: &mut HashMap<String, PrivateEndpoint>, row: &Value) {
+pub(super) fn take_endpoint(rows: &mut HashMap<String, Behind>, row: &Value) {
     let Some(document) = endpoint(row) else { return };
     let addresses = match row.get("ipConfigurations") {
         Some(configurations @ Value::Array(_)) => {
@@ -160,7 +178,7 @@ pub(super) fn take_endpoint(rows: &mut HashMap<String, PrivateEndpoint>, row: &V
         "Microsoft.Network/privateEndpoints/privateDnsZoneGroups/read",
     ));
     let endpoint = judged(assembled(document, addresses, (groups, Vec::new())), |e| &mut e.unrecognised);
-    rows.insert(endpoint.id.key(), endpoint);
+    rows.insert(endpoint.id.key(), Behind { registry: registry_behind(row), endpoint });
 }
 
 /// Takes a network and its subnets.
@@ -170,7 +188,7 @@ pub(super) fn take_network(subnets: &mut HashMap<String, Subnet>, networks: &mut
     for document in fields.list("subnets") {
         let Some(id) = Fields::of(document).id("id") else { continue };
         let read = subnet(document);
-        let mut own = read.subnet;
+        let mut own = judged(read.subnet, |s| &mut s.unrecognised);
         let unread = |what: &str| Unknown::because(format!("an inventory does not read {what}"));
         if read.security_group.is_some() {
             own.network_security_group = Known::Unknown(unread("network security groups"));
@@ -186,7 +204,11 @@ pub(super) fn take_network(subnets: &mut HashMap<String, Subnet>, networks: &mut
         }
         subnets.insert(id.key(), own);
     }
-    networks.push(VirtualNetworkRead { id, network: Known::Known(Some(virtual_network(row))) });
+    let mut network = judged(virtual_network(row), |n| &mut n.unrecognised);
+    for peering in &mut network.peerings {
+        peering.unrecognised = Unrecognised::new();
+    }
+    networks.push(VirtualNetworkRead { id, network: Known::Known(Some(network)) });
 }
 
 /// Puts zones and the rows of their links together.
@@ -196,9 +218,12 @@ pub(super) fn zones_of(rows: &[Value]) -> Vec<PrivateDnsZone> {
     for row in rows {
         let Some(id) = Fields::of(row).id("id") else { continue };
         if id.key().contains("/virtualnetworklinks/") {
-            links.entry(id.parent().map_or_else(String::new, |of| of.key())).or_default().extend(link(row));
+            links
+                .entry(id.parent().map_or_else(String::new, |of| of.key()))
+                .or_default()
+                .extend(link(row).map(|l| judged(l, |l| &mut l.unrecognised)));
         } else {
-            zones.extend(zone(row));
+            zones.extend(zone(row).map(|z| judged(z, |z| &mut z.unrecognised)));
         }
     }
     for zone in &mut zones {
@@ -216,21 +241,27 @@ pub(super) fn zones_of(rows: &[Value]) -> Vec<PrivateDnsZone> {
 /// Takes a Defender plan.
 pub(super) fn take_plan(rows: &mut BTreeMap<String, DefenderPlan>, row: &Value) {
     if let (Some(id), Some(plan)) = (Fields::of(row).id("id"), defender_plan(row)) {
-        rows.insert(id.subscription().to_ascii_lowercase(), plan);
+        rows.insert(id.subscription().to_ascii_lowercase(), judged(plan, |p| &mut p.unrecognised));
     }
 }
 
 impl Tables {
     /// Takes what lies below registries and the private endpoints that lead to them.
-    pub(super) fn take(&mut self, below: Read, endpoints: Read, arm: &Arm) {
+    pub(super) fn take(&mut self, below: Read, endpoints: Read) {
         below.rows.iter().for_each(|row| take_below(&mut self.below.rows, row));
-        self.below.note(below.error, arm, "what lies below registries, in Resource Graph");
+        self.below.note(below.error, "what lies below registries, in Resource Graph");
         endpoints.rows.iter().for_each(|row| take_endpoint(&mut self.endpoints.rows, row));
-        self.endpoints.note(endpoints.error, arm, "private endpoints in Resource Graph");
+        self.endpoints.note(endpoints.error, "private endpoints in Resource Graph");
     }
 
     /// Gives registries what lies below them and behind their connections; nobody else needs those rows.
     pub(super) fn complete(&mut self, registries: &mut [RegistryConfig]) {
+        // The rows of a registry that comes too late may be gone: then a missing row is no proof any more.
+        if registries.iter().any(|registry| registry.id.key() <= self.passed.forgotten) {
+            let late = || Some(Unknown::because("Resource Graph gave registries out of order"));
+            self.below.error = self.below.error.take().or_else(late);
+            self.endpoints.error = self.endpoints.error.take().or_else(late);
+        }
         let mut used = Vec::new();
         for registry in registries {
             let below = self.below.rows.remove(&registry.id.key()).unwrap_or_default();
@@ -242,7 +273,7 @@ impl Tables {
             for connection in connections {
                 let Some(key) = connection.private_endpoint_id.as_ref().map(ResourceId::key) else { continue };
                 connection.private_endpoint = match self.endpoints.rows.get(&key) {
-                    Some(endpoint) => Known::Known(Some(endpoint.clone())),
+                    Some(behind) => Known::Known(Some(behind.endpoint.clone())),
                     None => self.endpoints.missing(NO_ROW, "Microsoft.Network/privateEndpoints/read"),
                 };
                 used.push(key);
@@ -251,6 +282,14 @@ impl Tables {
         for key in used {
             self.endpoints.rows.remove(&key);
         }
+    }
+
+    /// After a page whose last registry is `last`: forgets what is left of the page before, rows of registries that
+    /// nobody shows.
+    pub(super) fn pass(&mut self, last: String) {
+        self.passed.forgotten = std::mem::replace(&mut self.passed.last, last);
+        self.below.rows.retain(|registry, _| *registry > self.passed.forgotten);
+        self.endpoints.rows.retain(|_, behind| behind.registry > self.passed.forgotten);
     }
 
     fn listed<T>(&self, found: Vec<T>, shown: bool, kind: &str) -> Known<Vec<T>> {
