@@ -134,6 +134,29 @@ pub enum Change {
         /// The server that answers for it.
         to: IpAddr,
     },
+    /// A record that resolvers keep themselves.
+    ResolverRecord {
+        /// The resolvers.
+        servers: Vec<IpAddr>,
+        /// The name.
+        name: Fqdn,
+        /// Its right address; null: none, the name is asked for elsewhere.
+        address: Option<IpAddr>,
+    },
+    /// A zone whose private addresses resolvers must leave in their answers.
+    PrivateAnswers {
+        /// The resolvers.
+        servers: Vec<IpAddr>,
+        /// The zone.
+        zone: String,
+    },
+    /// A setting of the client's kernel.
+    Sysctl {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// A file on the client's host.
     File {
         /// Its path.

@@ -83,6 +83,13 @@ impl From<Fix> for Step {
     }
 }
 
+impl From<Step> for Fix {
+    fn from(step: Step) -> Self {
+        let Step { summary, command, change, bicep, terraform } = step;
+        Self { command, change, bicep, terraform, ..Self::advice(summary) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,6 +33,9 @@ fn refusing<'l>(locks: &'l [Lock], change: &Change) -> Option<&'l Lock> {
         | Change::Environment { .. }
         | Change::HostsFile { .. }
         | Change::Forward { .. }
+        | Change::ResolverRecord { .. }
+        | Change::PrivateAnswers { .. }
+        | Change::Sysctl { .. }
         | Change::File { .. } => return None,
     };
     locks.iter().find(|lock| {

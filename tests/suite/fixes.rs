@@ -137,6 +137,9 @@ fn changes_of_azure_resources_have_a_command_and_a_name_in_code() {
                             | Change::Environment { .. }
                             | Change::HostsFile { .. }
                             | Change::Forward { .. }
+                            | Change::ResolverRecord { .. }
+                            | Change::PrivateAnswers { .. }
+                            | Change::Sysctl { .. }
                             | Change::File { .. }
                     )
                 });
@@ -156,7 +159,7 @@ fn reasons(table: &str) -> BTreeMap<String, String> {
     all.get(table).cloned().unwrap_or_default()
 }
 
-/// The codes that a scenario names as root causes, and whose fixes it makes and checks.
+/// The codes that a scenario names as root causes, or as findings to mend besides: it makes their fixes and checks.
 fn proved() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for path in golden::files("tests/scenarios", "toml") {
@@ -166,7 +169,9 @@ fn proved() -> BTreeSet<String> {
             continue;
         }
         let expected = scenario.get("expect").and_then(|e| e.get("root_cause")).and_then(toml::Value::as_array);
-        codes.extend(expected.into_iter().flatten().filter_map(toml::Value::as_str).map(str::to_owned));
+        let besides = scenario.get("mends").and_then(toml::Value::as_array);
+        let all = expected.into_iter().chain(besides).flatten();
+        codes.extend(all.filter_map(toml::Value::as_str).map(str::to_owned));
     }
     codes
 }

@@ -72,6 +72,9 @@ impl Changed {
             | Change::Environment { .. }
             | Change::HostsFile { .. }
             | Change::Forward { .. }
+            | Change::ResolverRecord { .. }
+            | Change::PrivateAnswers { .. }
+            | Change::Sysctl { .. }
             | Change::File { .. } => Ok(()),
         }
     }

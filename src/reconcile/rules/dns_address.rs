@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::facts::dns::DnsObservation;
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
 use crate::facts::{EndpointObservation, Fix, Fqdn};
@@ -15,6 +14,7 @@ use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::symptom::Symptom;
 
+use super::dns_mend::stale_record_fix;
 use super::dns_private::place_evidence;
 use super::dns_shared_zone::own_zone;
 use super::dns_zone::is_pinned;
@@ -143,7 +143,7 @@ fn stale_private_address(case: &Case<'_>) -> Vec<Draft> {
         .filter(|e| !matches!(Symptom::of(e), Symptom::Denied(..) | Symptom::Unavailable(_)))
         .filter_map(|e| failing_private(e).into_iter().find(|ip| case.owner_of(*ip).is_none()).map(|ip| (e, ip)))
         .collect();
-    let Some((first, address)) = stale.first() else {
+    let Some((_, address)) = stale.first() else {
         return Vec::new();
     };
     let hosts: Vec<&Fqdn> = stale.iter().map(|(e, _)| &e.host).collect();
@@ -167,35 +167,36 @@ fn stale_private_address(case: &Case<'_>) -> Vec<Draft> {
         .about(hosts)
         .seen(stale.iter().flat_map(|(e, _)| [evidence::dns(e), evidence::tcp(e)]))
         .seen([evidence::registry(registry, "/properties/privateEndpointConnections", json!(owned))])
-        .mend(stale.iter().flat_map(|(e, ip)| correct(case, e, *ip)))
-        .mend(stale_elsewhere(case, first, *address)),
+        .mend(corrections(case, &stale)),
     ]
 }
 
+/// The stale records corrected, all in one fix: one alone mends half.
+fn corrections(case: &Case<'_>, stale: &[(&EndpointObservation, IpAddr)]) -> Option<Fix> {
+    let mut all: Vec<Fix> = stale.iter().map(|(endpoint, ip)| correct(case, endpoint, *ip)).collect();
+    if all.len() > 1 {
+        return Some(Fix::steps("Correct the stale records", all.into_iter().flat_map(apart)));
+    }
+    all.pop()
+}
+
+/// The steps of a fix, or the fix itself: a step has none of its own.
+fn apart(fix: Fix) -> Vec<Fix> {
+    if fix.steps.is_empty() { vec![fix] } else { fix.steps.into_iter().map(Fix::from).collect() }
+}
+
 /// Removes a stale record, and adds the right one where a private endpoint within reach has it.
-fn correct(case: &Case<'_>, endpoint: &EndpointObservation, stale: IpAddr) -> Vec<Fix> {
-    let Some((zone, record)) = record_with(case, &endpoint.host, stale) else {
-        return Vec::new();
-    };
-    let remove = private_link::remove_record(&zone.id, &record, stale);
+fn correct(case: &Case<'_>, endpoint: &EndpointObservation, stale: IpAddr) -> Fix {
     let usable = case.usable();
     let approved = case.approved();
     let all = approved.iter().filter_map(|c: &&PrivateEndpointConnection| c.private_endpoint.known()?.as_ref());
     let right = usable.iter().map(|(_, e)| *e).chain(all).find_map(|e| case.private_address_for(e, &endpoint.host));
+    let Some((zone, record)) = record_with(case, &endpoint.host, stale) else {
+        return stale_record_fix(endpoint, stale, right);
+    };
+    let remove = private_link::remove_record(&zone.id, &record, stale);
     let steps = std::iter::once(remove).chain(right.map(|ip| private_link::add_record(&zone.id, &record, ip)));
-    vec![Fix::steps(format!("Correct the record {record} of the zone {}", zone.name), steps)]
-}
-
-fn stale_elsewhere(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Option<Fix> {
-    record_with(case, &endpoint.host, address).is_none().then(|| {
-        let server =
-            endpoint.dns.iter().flat_map(DnsObservation::real_servers).map(|s| s.server.ip().to_string()).next();
-        Fix::advice(format!(
-            "Remove {} → {address} where {} keeps it (a custom zone, or a private zone that could not be read)",
-            endpoint.host,
-            server.as_deref().unwrap_or("the resolver")
-        ))
-    })
+    Fix::steps(format!("Correct the record {record} of the zone {}", zone.name), steps)
 }
 
 declare_finding! {

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::dns_mend::shown;
 use super::dns_private::zone_to_mend;
 use crate::facts::dns::{DnsObservation, DnsOutcome};
-use crate::facts::{EndpointObservation, Fix};
+use crate::facts::{Change, EndpointObservation, Fix};
 use crate::reconcile::case::Case;
 use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -50,13 +51,15 @@ fn private_answer_dropped(case: &Case<'_>) -> Vec<Draft> {
         case.endpoints().filter_map(|e| Some((e, dropped(case, e)?))).collect();
     let Some((first, address)) = all.first() else { return Vec::new() };
     let servers = first.dns.iter().flat_map(DnsObservation::real_servers);
-    let mut servers: Vec<String> =
-        servers.filter(|s| s.answer.outcome == DnsOutcome::NoAddress).map(|s| s.server.ip().to_string()).collect();
+    let mut servers: Vec<IpAddr> =
+        servers.filter(|s| s.answer.outcome == DnsOutcome::NoAddress).map(|s| s.server.ip()).collect();
     servers.dedup();
-    let who =
-        if servers.is_empty() { "The resolver".to_owned() } else { format!("The resolver {}", servers.join(", ")) };
+    let who = if servers.is_empty() { "The resolver".to_owned() } else { format!("The resolver {}", shown(&servers)) };
     let suffix = &case.config.cloud.registry_suffix;
     let zone = zone_to_mend(case, &first.host);
+    let except = Fix::advice(format!(
+        "Except {suffix} from the protection: `rebind-domain-ok=/{suffix}/` in dnsmasq, `private-domain: \"{suffix}\"` in unbound, the list of exceptions in a router"
+    ));
     vec![
         Draft::new(
             format!("{who} drops the private address of {}", first.host),
@@ -70,9 +73,11 @@ fn private_answer_dropped(case: &Case<'_>) -> Vec<Draft> {
             evidence::config(&zone.id, &format!("/A/{record}/properties/aRecords/0/ipv4Address"), address.to_string())
         }))
         .mend([
-            Fix::advice(format!(
-                "Except {suffix} from the protection: `rebind-domain-ok=/{suffix}/` in dnsmasq, `private-domain: \"{suffix}\"` in unbound, the list of exceptions in a router"
-            )),
+            if servers.is_empty() {
+                except
+            } else {
+                except.change(Change::PrivateAnswers { servers, zone: suffix.clone() })
+            },
             Fix::advice(format!(
                 "Ask a resolver that does not filter for {suffix}: 168.63.129.16 inside Azure, a DNS Private Resolver's inbound endpoint from outside"
             )),

@@ -28,18 +28,38 @@ pub(super) fn record_fixes(zone: Option<&(&PrivateDnsZone, String)>, address: Op
     }
 }
 
-/// What mends the client's own DNS, where the zone in Azure is right.
-pub(super) fn client_record_fix(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Fix {
-    let servers: Vec<String> = custom_servers(endpoint).iter().map(ToString::to_string).collect();
-    let place = if servers.is_empty() {
-        "where this client's names are kept".to_owned()
-    } else {
-        format!("on {}", servers.join(", "))
-    };
-    Fix::advice(format!(
-        "Add the record {} → {address} {place}, or forward {} from there to {AZURE_DNS} (in a network that the zone is linked to)",
-        endpoint.host, case.config.cloud.registry_suffix
-    ))
+/// What mends the client's own DNS, where the zone in Azure is right: the record, or a forwarder for all of them.
+pub(super) fn client_record_fixes(case: &Case<'_>, endpoint: &EndpointObservation, address: IpAddr) -> Vec<Fix> {
+    let (host, servers) = (&endpoint.host, custom_servers(endpoint));
+    if servers.is_empty() {
+        return vec![Fix::advice(format!(
+            "Add the record {host} → {address} where this client's names are kept, or forward {} from there to {AZURE_DNS} (in a network that the zone is linked to)",
+            case.config.cloud.registry_suffix
+        ))];
+    }
+    let record = Fix::advice(format!("Add the record {host} → {address} on {}", shown(&servers)));
+    let forward = forward(case, &servers);
+    vec![record.change(Change::ResolverRecord { servers, name: host.clone(), address: Some(address) }), forward]
+}
+
+/// What corrects a record that no private zone holds which was read: a resolver of one's own keeps it, as far as is known.
+pub(super) fn stale_record_fix(endpoint: &EndpointObservation, stale: IpAddr, right: Option<IpAddr>) -> Fix {
+    let (host, servers) = (&endpoint.host, custom_servers(endpoint));
+    let place = if servers.is_empty() { "the resolver".to_owned() } else { shown(&servers) };
+    let whose = "(a custom zone, or a private zone that could not be read)";
+    let fix = Fix::advice(match right {
+        Some(right) => format!("Correct {host} → {stale} to {right} where {place} keeps it {whose}"),
+        None => format!("Remove {host} → {stale} where {place} keeps it {whose}"),
+    });
+    if servers.is_empty() {
+        return fix;
+    }
+    fix.change(Change::ResolverRecord { servers, name: host.clone(), address: right })
+}
+
+/// Addresses, one after the other.
+pub(super) fn shown(servers: &[IpAddr]) -> String {
+    servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The name servers that answered, except for Azure's own.
@@ -71,11 +91,10 @@ pub(super) fn public_answer_fixes(
 
 /// A conditional forwarder to Azure's own resolver.
 pub(super) fn forward(case: &Case<'_>, servers: &[IpAddr]) -> Fix {
-    let shown: Vec<String> = servers.iter().map(ToString::to_string).collect();
     let zone = case.config.cloud.registry_suffix.clone();
     Fix::advice(format!(
         "Forward {zone} on the resolver {} to {AZURE_DNS} (a conditional forwarder in a network that the private zone is linked to)",
-        shown.join(", ")
+        shown(servers)
     ))
     .change(Change::Forward { servers: servers.to_vec(), zone, to: AZURE_DNS })
 }

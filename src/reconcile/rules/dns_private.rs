@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::dns_dropped::dropped;
-use super::dns_mend::{client_record_fix, public_answer_fixes, record_fixes};
+use super::dns_mend::{client_record_fixes, public_answer_fixes, record_fixes};
 use crate::facts::dns::DnsOutcome;
 use crate::facts::network::PrivateDnsZone;
 use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fqdn, Severity};
@@ -234,7 +234,7 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
     }))
     .mend(match held {
         None => record_fixes(zone.as_ref(), address, &endpoint.host),
-        Some(held) => vec![client_record_fix(case, endpoint, address.unwrap_or(held))],
+        Some(held) => client_record_fixes(case, endpoint, address.unwrap_or(held)),
     });
     let draft = if case.registry.is_some() { draft } else { draft.likely() };
     // An endpoint that was made before the replica has no address for it; then the record is not what is missing.

@@ -336,9 +336,15 @@ fn open_to_all_networks(case: &Case<'_>) -> Vec<Draft> {
         return Vec::new();
     }
     let premium = registry.sku.known().is_none_or(|sku| *sku == Sku::Premium);
+    let named = rules.is_some_and(|r| !r.ip_rules.is_empty()) || has_subnet_rules(case) || !case.approved().is_empty();
+    let summary = if named {
+        "Let only the networks with a rule in"
+    } else {
+        "Once rules name the networks that are meant (none does yet), let only those in"
+    };
     let deny = command::update(
         registry,
-        "Let only the networks with a rule in",
+        summary,
         &["--default-action", "Deny"],
         &json!({ "networkRuleSet": { "defaultAction": "Deny" } }),
     )

@@ -168,7 +168,8 @@ fn ipv6_broken(case: &Case<'_>) -> Vec<Draft> {
         .seen([evidence::vantage(own.to_string())])
         .mend([
             Fix::advice(format!("Let the firewall pass IPv6 TCP 443 to {}", list_of(&hosts))),
-            Fix::command("Switch IPv6 off on this host", "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1"),
+            Fix::command("Switch IPv6 off on this host", "sudo sysctl -w net.ipv6.conf.all.disable_ipv6=1")
+                .change(Change::Sysctl { name: "net.ipv6.conf.all.disable_ipv6".to_owned(), value: "1".to_owned() }),
         ]),
     ]
 }

@@ -215,13 +215,7 @@ fn reply(lab: &Lab, view: View, question: &[u8], source: &str) -> Option<Vec<u8>
         note(&format!("{code}"));
         return message.to_vec().ok();
     }
-    let forwards = world.forwarding.iter().any(|server| *server == addresses::CORP_DNS.to_string());
-    let view = match view {
-        View::Corporate if forwards => View::Azure,
-        View::Corporate => View::Public,
-        other => other,
-    };
-    let mut answer = resolve(&world, &name, view);
+    let mut answer = if view == View::Corporate { corporate(&world, &name) } else { resolve(&world, &name, view) };
     if let Some((_, address)) = faults.answers.iter().find(|(host, _)| crate::scenario::matches(host, &name)) {
         answer = Answer { aliases: Vec::new(), addresses: vec![*address], exists: true };
     }
@@ -232,6 +226,15 @@ fn reply(lab: &Lab, view: View, question: &[u8], source: &str) -> Option<Vec<u8>
     fill(&mut message, query.query_type(), &name, &answer, six);
     note(&format!("{} {:?}", message.metadata.response_code, answer.addresses));
     message.to_vec().ok()
+}
+
+/// What the corporate resolver answers: its own records, Azure's answer for zones that it forwards, else the public one.
+fn corporate(world: &World, name: &str) -> Answer {
+    if let Some(Some(address)) = world.told.records.get(name) {
+        return Answer { aliases: Vec::new(), addresses: vec![*address], exists: true };
+    }
+    let forwards = world.told.forwards.iter().any(|zone| any_matches(&[format!("*.{zone}")], name));
+    resolve(world, name, if forwards { View::Azure } else { View::Public })
 }
 
 fn fill(message: &mut Message, kind: RecordType, name: &str, answer: &Answer, six: bool) {

@@ -2,15 +2,32 @@
 
 use serde_json::{Value, json};
 
+use crate::addresses::{AZURE_DNS, CORP_DNS};
 use crate::consequences;
 use crate::documents::{Documents, items, merge, text};
 use crate::world::World;
 
-/// The changes that a report proposes, one for each root cause; nothing unless every root cause has one.
-pub fn changes(report: &Value) -> Vec<Value> {
-    let roots = items(report, "/registries/0/findings").iter().filter(|f| f["rootCause"] == Value::Bool(true));
-    let first = |finding: &Value| items(finding, "/fix").iter().find_map(of_fix);
-    roots.map(first).collect::<Option<Vec<_>>>().unwrap_or_default().concat()
+/// The findings that are to be mended: root causes, and those whose codes are named.
+fn to_mend<'r>(report: &'r Value, named: &[String]) -> impl Iterator<Item = &'r Value> {
+    let findings = items(report, "/registries/0/findings").iter();
+    findings.filter(|f| f["rootCause"] == Value::Bool(true) || named.iter().any(|code| code == text(f, "/code")))
+}
+
+/// The changes that a report proposes: for each finding those of one fix, the alternative of this number where it has so
+/// many. Nothing unless every finding has one.
+pub fn changes(report: &Value, named: &[String], alternative: usize) -> Vec<Value> {
+    let chosen = |finding: &Value| {
+        let mut all: Vec<Vec<Value>> = items(finding, "/fix").iter().filter_map(of_fix).collect();
+        let at = if alternative < all.len() { alternative } else { 0 };
+        (!all.is_empty()).then(|| all.swap_remove(at))
+    };
+    to_mend(report, named).map(chosen).collect::<Option<Vec<_>>>().unwrap_or_default().concat()
+}
+
+/// How many ways of mending there are: the most that any of the findings has.
+pub fn alternatives(report: &Value, named: &[String]) -> usize {
+    let data = |finding: &Value| items(finding, "/fix").iter().filter(|fix| of_fix(fix).is_some()).count();
+    to_mend(report, named).map(data).max().unwrap_or_default()
 }
 
 /// The codes of the root causes of which no fix is data.
@@ -59,13 +76,33 @@ pub fn apply(world: &mut World, change: &Value) {
             let names: Vec<&str> = items(change, "/remove").iter().filter_map(Value::as_str).collect();
             world.client.hosts.retain(|line| !line.split_whitespace().any(|word| names.contains(&word)));
         }
-        "forward" => world.forwarding.extend(strings(change, "/servers")),
+        "forward" | "resolverRecord" | "privateAnswers" => tell_resolver(world, change),
+        "sysctl" => {
+            world.sysctls.insert(text(change, "/name").to_owned(), text(change, "/value").to_owned());
+        }
         "file" => {
             // The client's home, as the shell reads it.
             let path = text(change, "/path").replacen("~/", "/run/lab/home/", 1);
             world.client.files.insert(path, text(change, "/content").to_owned());
         }
         "grant" => grant(world, change),
+        _ => {}
+    }
+}
+
+/// What the corporate resolver is told; others are nobody's here.
+fn tell_resolver(world: &mut World, change: &Value) {
+    if !strings(change, "/servers").any(|server| server == CORP_DNS.to_string()) {
+        return;
+    }
+    let (told, zone) = (&mut world.told, text(change, "/zone").to_owned());
+    match text(change, "/kind") {
+        "forward" if text(change, "/to") == AZURE_DNS.to_string() => told.forwards.push(zone),
+        "privateAnswers" => told.private.push(zone),
+        "resolverRecord" => {
+            let name = text(change, "/name").to_ascii_lowercase();
+            told.records.insert(name, text(change, "/address").parse().ok());
+        }
         _ => {}
     }
 }
@@ -178,7 +215,20 @@ mod tests {
         let change = json!({ "kind": "delete", "resource": "/x" });
         let report = |all: Vec<Value>| json!({ "registries": [{ "findings": all }] });
         let told = finding(json!([{ "summary": "a" }, { "summary": "b", "change": change }]));
-        assert_eq!(changes(&report(vec![told.clone()])), [change]);
-        assert!(changes(&report(vec![told, finding(json!([{ "summary": "a" }]))])).is_empty());
+        assert_eq!(changes(&report(vec![told.clone()]), &[], 0), [change]);
+        assert!(changes(&report(vec![told, finding(json!([{ "summary": "a" }]))]), &[], 0).is_empty());
+    }
+
+    #[test]
+    fn each_alternative_is_chosen_by_its_number_and_named_findings_count() {
+        let change = |resource: &str| json!({ "kind": "delete", "resource": resource });
+        let fix = json!([{ "change": change("/a") }, { "summary": "advice" }, { "change": change("/b") }]);
+        let report = json!({ "registries": [{ "findings": [
+            { "code": "x/root", "rootCause": true, "fix": fix },
+            { "code": "x/told", "rootCause": false, "fix": [{ "change": change("/c") }] } ] }] });
+        assert_eq!(changes(&report, &[], 1), [change("/b")]);
+        let named = ["x/told".to_owned()];
+        assert_eq!(changes(&report, &named, 1), [change("/b"), change("/c")]);
+        assert_eq!((alternatives(&report, &[]), alternatives(&json!({}), &named)), (2, 0));
     }
 }

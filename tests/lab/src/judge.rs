@@ -34,16 +34,10 @@ pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
         Outcome::Unsupported(why) | Outcome::Failed(why) => vec![why.clone()],
         Outcome::Ran { first, healed } => {
             let mut all = judge(&scenario.expect, first);
-            if let Some(healed) = healed {
-                let report: Value = serde_json::from_str(&healed.stdout).unwrap_or_default();
-                let before = root_causes(&serde_json::from_str(&first.stdout).unwrap_or_default());
-                let left: Vec<String> = root_causes(&report).into_iter().filter(|c| before.contains(c)).collect();
-                if !left.is_empty() || text(&report, "/registries/0/verdict") == "blocked" {
-                    all.push(format!(
-                        "the fix does not heal: still {left:?}, verdict {}",
-                        text(&report, "/registries/0/verdict")
-                    ));
-                }
+            match healed {
+                Some(healed) => all.extend(unhealed(scenario, first, healed)),
+                None if scenario.mends.is_empty() => {}
+                None => all.push(format!("{:?} and the root causes have no fixes that are data", scenario.mends)),
             }
             all.extend(
                 heal::without_data(&serde_json::from_str(&first.stdout).unwrap_or_default())
@@ -54,6 +48,26 @@ pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
             all
         }
     }
+}
+
+/// What is left in a mended world: root causes, findings that were to be mended, a registry that cannot be used; nothing
+/// if it is healed.
+pub fn unhealed(scenario: &Scenario, first: &Ran, healed: &Ran) -> Option<String> {
+    let report: Value = serde_json::from_str(&healed.stdout).unwrap_or_default();
+    let before = root_causes(&serde_json::from_str(&first.stdout).unwrap_or_default());
+    let mut left: Vec<String> = root_causes(&report).into_iter().filter(|c| before.contains(c)).collect();
+    let found = |code: &&String| findings(&report).iter().any(|f| text(f, "/code") == *code);
+    left.extend(scenario.mends.iter().filter(found).cloned());
+    let verdict = text(&report, "/registries/0/verdict");
+    (!left.is_empty() || verdict == "blocked")
+        .then(|| format!("the fix does not heal: still {left:?}, verdict {verdict}"))
+}
+
+/// How many ways of mending the world the report offers, of which one was tried.
+pub fn alternatives(scenario: &Scenario, outcome: &Outcome) -> usize {
+    let Outcome::Ran { first, healed: Some(_) } = outcome else { return 0 };
+    let report = serde_json::from_str(&first.stdout).unwrap_or_default();
+    if scenario.healed_by.is_some() { 0 } else { heal::alternatives(&report, &scenario.mends) }
 }
 
 /// Whether it is written down why the fixes of a code cannot be data.

@@ -33,6 +33,7 @@ pub mod registry;
 pub mod resolver;
 pub mod rounds;
 pub mod router;
+pub mod running;
 pub mod scenario;
 pub mod security_group;
 pub mod server;

@@ -132,9 +132,7 @@ pub fn connect(world: &World) -> Result<(), LabError> {
     for route in &world.client.routes {
         batch("client", &format!("route add {}\n", crate::router::with_addresses(world, route)))?;
     }
-    if let Some(rules) = crate::router::client_ruleset(world) {
-        inside("client", || feed("nft", &["-f", "-"], &rules))??;
-    }
+    set_client(world)?;
     let azure_side = ["10.0.0.0/8", "192.0.2.0/24", "198.51.100.0/24", "168.63.129.16/32"];
     let mut routes: Vec<String> = azure_side.iter().map(|net| format!("route add {net} via {AZURE}")).collect();
     if world.client.imds {
@@ -171,6 +169,22 @@ pub fn connect(world: &World) -> Result<(), LabError> {
         inside("router", || write("/proc/sys/net/ipv6/conf/all/forwarding", "1"))??;
     }
     set_rules(world)
+}
+
+/// Loads the rules of the client's own firewall anew, and sets what its kernel is to have otherwise.
+pub fn set_client(world: &World) -> Result<(), LabError> {
+    if let Some(rules) = crate::router::client_ruleset(world) {
+        inside("client", || feed("nft", &["-f", "-"], &rules))??;
+    }
+    for (name, value) in &world.sysctls {
+        // Those of the network are the namespace's own; all others are the machine's.
+        if !name.starts_with("net.") || name.contains('/') {
+            return Err(LabError::Scenario(format!("{name} is no setting of a network namespace")));
+        }
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        inside("client", || write(&path, value))??;
+    }
+    Ok(())
 }
 
 /// Loads the router's rules anew.

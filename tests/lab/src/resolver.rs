@@ -7,7 +7,7 @@ use std::process::Child;
 use crate::addresses::{AZURE_DNS, CORP_DNS, NAT64_PREFIX, PUBLIC_DNS, ROUTER_V6};
 use crate::program::{DNSMASQ, Program, UNBOUND};
 use crate::scenario::{ResolverProgram, ResolverSpec, Upstream};
-use crate::world::World;
+use crate::world::{Told, World};
 use crate::{LabError, namespaces};
 
 /// The private networks of RFC 1918.
@@ -41,11 +41,11 @@ pub fn start(world: &World) -> Result<Option<Child>, LabError> {
     let configuration = match spec.program {
         ResolverProgram::Dnsmasq => {
             command.args(["--keep-in-foreground", "--log-facility=-", &format!("--conf-file={path}")]);
-            dnsmasq(spec)
+            dnsmasq(spec, &world.told)
         }
         ResolverProgram::Unbound => {
             command.args(["-dd", "-c", &path]);
-            unbound(spec)
+            unbound(spec, &world.told)
         }
     };
     fs::write(&path, configuration).map_err(LabError::io(path.clone()))?;
@@ -64,13 +64,26 @@ pub fn start_dns64() -> Result<Child, LabError> {
     namespaces::inside("router", || UNBOUND.start(command))?
 }
 
-fn dnsmasq(spec: &ResolverSpec) -> String {
+/// The records that it answers by itself: its own, as they are after what it was told.
+fn records<'a>(spec: &'a ResolverSpec, told: &'a Told) -> impl Iterator<Item = (&'a String, Ipv4Addr)> {
+    let own = spec.records.iter().filter(|(host, _)| !told.records.contains_key(*host)).map(|(host, at)| (host, *at));
+    own.chain(told.records.iter().filter_map(|(host, address)| Some((host, (*address)?))))
+}
+
+/// Its own empty zones; one that it forwards is none any more.
+fn empty_zones<'a>(spec: &'a ResolverSpec, told: &'a Told) -> impl Iterator<Item = &'a String> {
+    spec.nxdomain.iter().filter(|zone| !told.forwards.contains(zone))
+}
+
+fn dnsmasq(spec: &ResolverSpec, told: &Told) -> String {
     let mut lines = vec![
         format!("listen-address={CORP_DNS}\nbind-interfaces\nuser=root\ngroup=root\npid-file="),
         format!("no-resolv\nno-hosts\ncache-size=0\nserver={}", spec.forward.address()),
     ];
-    lines.extend(spec.records.iter().map(|(host, address)| format!("host-record={host},{address}")));
-    lines.extend(spec.nxdomain.iter().map(|zone| format!("local=/{zone}/")));
+    lines.extend(records(spec, told).map(|(host, address)| format!("host-record={host},{address}")));
+    lines.extend(empty_zones(spec, told).map(|zone| format!("local=/{zone}/")));
+    lines.extend(told.forwards.iter().map(|zone| format!("server=/{zone}/{AZURE_DNS}")));
+    lines.extend(told.private.iter().map(|zone| format!("rebind-domain-ok=/{zone}/")));
     if spec.drops_private {
         // It drops documentation networks too, which public addresses of a world are of; Azure's own names may pass.
         lines.push("stop-dns-rebind\nrebind-domain-ok=/microsoft.com/microsoftonline.com/azure.com/".to_owned());
@@ -78,18 +91,20 @@ fn dnsmasq(spec: &ResolverSpec) -> String {
     lines.join("\n") + "\n"
 }
 
-fn unbound(spec: &ResolverSpec) -> String {
+fn unbound(spec: &ResolverSpec, told: &Told) -> String {
     let mut text = server("iterator", CORP_DNS.into());
-    for (host, address) in &spec.records {
+    for (host, address) in records(spec, told) {
         text.push_str(&format!("  local-data: \"{host}. 3600 IN A {address}\"\n"));
     }
-    for zone in &spec.nxdomain {
+    for zone in empty_zones(spec, told) {
         text.push_str(&format!("  local-zone: \"{zone}.\" always_nxdomain\n"));
     }
     if spec.drops_private {
         text.push_str(&PRIVATE.map(|net| format!("  private-address: {net}\n")).concat());
     }
-    text + &forward(spec.forward.address())
+    text.extend(told.private.iter().map(|zone| format!("  private-domain: \"{zone}\"\n")));
+    let forwards = told.forwards.iter().map(|zone| forward_zone(zone, AZURE_DNS));
+    text + &forward(spec.forward.address()) + &forwards.collect::<String>()
 }
 
 /// unbound's `server` clause: at one address, for everybody, keeping nothing, so that a mended world shows at once.
@@ -102,5 +117,9 @@ fn server(modules: &str, at: IpAddr) -> String {
 }
 
 fn forward(to: Ipv4Addr) -> String {
-    format!("remote-control:\n  control-enable: no\nforward-zone:\n  name: \".\"\n  forward-addr: {to}\n")
+    format!("remote-control:\n  control-enable: no\n{}", forward_zone(".", to))
+}
+
+fn forward_zone(zone: &str, to: Ipv4Addr) -> String {
+    format!("forward-zone:\n  name: \"{zone}\"\n  forward-addr: {to}\n")
 }

@@ -16,11 +16,14 @@ const IMDS: &str = "169.254.169.254";
 
 /// The nftables ruleset of the client's own machine, if it has a firewall.
 pub fn client_ruleset(world: &World) -> Option<String> {
-    let rules: Vec<String> = world.client.firewall.iter().map(|rule| with_addresses(world, rule)).collect();
-    let chain = |rules| {
-        format!("table inet own {{\n chain output {{\n  type filter hook output priority 0;\n{rules}\n }}\n}}\n")
+    let own: Vec<String> = world.client.firewall.iter().map(|rule| with_addresses(world, rule)).collect();
+    let opened = world.allowed.iter().flat_map(|host| destinations(world, host));
+    let opened = opened.map(|address| format!("ip daddr {address} tcp dport 443 accept"));
+    let chain = |rules: Vec<String>| {
+        let head = "flush ruleset\ntable inet own {\n chain output {\n  type filter hook output priority 0;\n";
+        format!("{head}{}\n }}\n}}\n", rules.join("\n"))
     };
-    (!rules.is_empty()).then(|| chain(rules.join("\n")))
+    (!own.is_empty()).then(|| chain(opened.chain(own.iter().cloned()).collect()))
 }
 
 /// Text in which `{HOST}` is the host's public address.

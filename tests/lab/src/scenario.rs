@@ -54,6 +54,9 @@ pub struct Scenario {
     /// What mends the world, where the report has no data for it; then the program is run again and must not find the
     /// cause. Without this the changes of the report's own first fixes are made.
     pub healed_by: Option<Heal>,
+    /// Findings that are no root causes, and whose fixes are made all the same: they must be gone then.
+    #[serde(default)]
+    pub mends: Vec<String>,
     /// Why those changes cannot mend this world.
     pub fix_does_not_heal: Option<String>,
 }

@@ -74,7 +74,11 @@ fn configuration(spec: &ProxySpec, allowed: &[String]) -> String {
         lines.push(format!("sslcrtd_program {HELPERS}/security_file_certgen -s {DIRECTORY}/certificates -M 4MB"));
         lines.push("sslcrtd_children 2 startup=1 idle=1".to_owned());
         lines.push("tls_outgoing_options cafile=/run/lab/ca.pem".to_owned());
-        lines.push("acl greeting at_step SslBump1\nssl_bump peek greeting\nssl_bump bump all".to_owned());
+        lines.push("acl greeting at_step SslBump1\nssl_bump peek greeting".to_owned());
+        if !allowed.is_empty() {
+            lines.push(format!("acl untouched ssl::server_name {}\nssl_bump splice untouched", allowed.join(" ")));
+        }
+        lines.push("ssl_bump bump all".to_owned());
     }
     if spec.ntlm {
         lines.push(format!("auth_param ntlm program {HELPERS}/ntlm_fake_auth"));

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::namespaces;
 use crate::outcome::{Outcome, Ran};
+use crate::running::Running;
 use crate::tokens::{CLIENT_ID, SECRET, TENANT};
 use crate::world::{Lab, World};
-use crate::{LabError, Scenario, az, backing, base, corporate, daemon, heal, nat64, resolver, server, squid};
+use crate::{LabError, Scenario, az, backing, base, corporate, daemon, heal, judge, server};
 
 const ROLE: &str = "ACR_DOCTOR_LAB_ROLE";
 /// The namespaces that something is served in: the client's has its stub resolver and its docker daemon, if any.
@@ -38,6 +39,8 @@ pub struct Order {
     pub deadline: Option<u64>,
     /// Whether the command, such as a script, uses the Azure CLI, which is then signed in first.
     pub az: bool,
+    /// Which of a finding's fixes is made, among those that are data: 0 is the first.
+    pub alternative: usize,
     /// Environment variables besides the client's, which they replace.
     pub env: Vec<(String, String)>,
     /// Whether to give the terminal to a shell in the client's namespace after the run.
@@ -118,13 +121,13 @@ fn hold() -> Result<Option<Outcome>, LabError> {
     let lab = Arc::new(Lab::new(world)?);
     publish_authorities(&lab)?;
     serve(&lab)?;
-    let mut squid = start_programs(&lab)?;
+    let mut running = Running::start(&lab)?;
     let first = match sign_az_in(&lab, &scenario, &order)? {
         Some(refused) => refused,
         None => run(&lab, &scenario, &order)?,
     };
     let asked_otherwise = order.args.is_some() || order.command.is_some();
-    let healed = if asked_otherwise { None } else { heal(&lab, &scenario, &order, &first, &mut squid)? };
+    let healed = if asked_otherwise { None } else { heal(&lab, &scenario, &order, &first, &mut running)? };
     if order.shell {
         shell(&lab, azure_cli(&scenario, &order)?.as_deref(), &order)?;
     }
@@ -142,53 +145,46 @@ fn publish_authorities(lab: &Lab) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Starts the real programs that the world has; squid is returned, which may have to be started anew.
-fn start_programs(lab: &Lab) -> Result<Option<Child>, LabError> {
-    let world = lab.world();
-    if world.client.nat64 {
-        nat64::start()?;
-    }
-    resolver::start(&world)?;
-    squid::start(&world, &lab.authority)
-}
-
 /// Mends the world as the scenario says, else as the report itself says, and runs the program again. A right that is
-/// given may show that another one is missing: as long as the report proposes something new, so is done.
+/// given may show that another one is missing: until the world is healed, whatever new the report proposes is done.
 fn heal(
     lab: &Lab,
     scenario: &Scenario,
     order: &Order,
     first: &Ran,
-    squid: &mut Option<Child>,
+    running: &mut Running,
 ) -> Result<Option<Ran>, LabError> {
     if let Some(heal) = &scenario.healed_by {
         lab.heal(heal)?;
-        return again(lab, scenario, order, squid).map(Some);
+        return again(lab, scenario, order, running).map(Some);
     }
     let mut done: Vec<Vec<serde_json::Value>> = Vec::new();
     let mut healed = None;
     while scenario.fix_does_not_heal.is_none() && done.len() < 4 {
         let last = healed.as_ref().unwrap_or(first);
-        let changes = heal::changes(&serde_json::from_str(&last.stdout).unwrap_or_default());
+        let report = serde_json::from_str(&last.stdout).unwrap_or_default();
+        let changes = heal::changes(&report, &scenario.mends, order.alternative);
         if changes.is_empty() || done.contains(&changes) {
             break;
         }
         lab.apply(&changes);
         done.push(changes);
-        healed = Some(again(lab, scenario, order, squid)?);
+        let ran = again(lab, scenario, order, running)?;
+        let is_healed = judge::unhealed(scenario, first, &ran).is_none();
+        healed = Some(ran);
+        if is_healed {
+            break;
+        }
     }
     Ok(healed)
 }
 
 /// Runs the program in the world that was changed.
-fn again(lab: &Lab, scenario: &Scenario, order: &Order, squid: &mut Option<Child>) -> Result<Ran, LabError> {
+fn again(lab: &Lab, scenario: &Scenario, order: &Order, running: &mut Running) -> Result<Ran, LabError> {
     namespaces::client_files(&lab.world())?;
     namespaces::set_rules(&lab.world())?;
-    if let Some(mut before) = squid.take() {
-        // It reads its access lists once.
-        before.kill().and_then(|()| before.wait()).map_err(LabError::io("end squid"))?;
-        *squid = squid::start(&lab.world(), &lab.authority)?;
-    }
+    namespaces::set_client(&lab.world())?;
+    running.restart(lab)?;
     run(lab, scenario, order)
 }
 

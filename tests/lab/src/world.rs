@@ -1,5 +1,7 @@
 //! A world as it stands now: documents, faults, and the log of everything that was asked.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -31,12 +33,25 @@ pub struct World {
     pub in_subnet: bool,
     /// Hosts that the filters on the way have been told to let through.
     pub allowed: Vec<String>,
-    /// Resolvers that have been told to ask Azure's for the registries' zone.
-    pub forwarding: Vec<String>,
+    /// What the corporate resolver has been told since.
+    pub told: Told,
+    /// Settings of the client's kernel, by their names.
+    pub sysctls: BTreeMap<String, String>,
     /// ARM actions that the client's identity has been given.
     pub granted: Vec<String>,
     /// Whether a real registry holds the image.
     pub real_registry: bool,
+}
+
+/// What a resolver of one's own has been told besides its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Zones for which it is to ask Azure's resolver.
+    pub forwards: Vec<String>,
+    /// Names that it answers by itself, or no longer.
+    pub records: BTreeMap<String, Option<Ipv4Addr>>,
+    /// Zones whose private addresses it is to leave in its answers.
+    pub private: Vec<String>,
 }
 
 /// One thing that was asked of the world.
@@ -87,7 +102,8 @@ impl World {
             resolver: scenario.resolver.clone(),
             in_subnet,
             allowed: Vec::new(),
-            forwarding: Vec::new(),
+            told: Told::default(),
+            sysctls: BTreeMap::new(),
             granted: Vec::new(),
             real_registry: scenario.real_registry,
         };
@@ -103,11 +119,7 @@ impl World {
         self.change(&heal.arm, &heal.remove)
     }
 
-    fn change(
-        &mut self,
-        patches: &std::collections::BTreeMap<String, toml::Value>,
-        remove: &[String],
-    ) -> Result<(), LabError> {
+    fn change(&mut self, patches: &BTreeMap<String, toml::Value>, remove: &[String]) -> Result<(), LabError> {
         for key in remove {
             self.documents.remove(key)?;
         }
@@ -133,7 +145,7 @@ impl World {
     }
 
     /// The fault in a table of host patterns that concerns a host, unless the filters let it through.
-    pub fn fault_of<T: Copy>(&self, table: &std::collections::BTreeMap<String, T>, host: &str) -> Option<T> {
+    pub fn fault_of<T: Copy>(&self, table: &BTreeMap<String, T>, host: &str) -> Option<T> {
         if self.lets_through(host) {
             return None;
         }
