@@ -160,8 +160,11 @@ fn read_containerd(root: &Root, login: &Fqdn, runtime: &mut ContainerRuntime) {
     }
 }
 
-/// A file's text, if it is a regular file, readable and not too long.
+/// A file's text, its first mebibyte at most, if it is a regular file and readable: a pipe would keep us waiting.
 fn text(path: &Path) -> Option<String> {
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -192,6 +195,11 @@ mod tests {
         let file = root.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        assert_eq!(text(Path::new("/dev/zero")), None);
     }
 
     #[tokio::test]
