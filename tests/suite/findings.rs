@@ -49,6 +49,12 @@ pub(crate) fn complaint(fixture: &Fixture) -> Option<String> {
     if let Some(missing) = fixture.unknowns.iter().find(|u| !listed(u)) {
         return Some(format!("'{missing}' is not listed as unknown: {unknowns:?}"));
     }
+    if let Some(command) = &fixture.command {
+        let printed: Vec<_> = findings.iter().flat_map(|f| &f.fix).filter_map(|fix| fix.command.as_deref()).collect();
+        if !printed.contains(&command.as_str()) {
+            return Some(format!("no fix prints '{command}', but {printed:?}"));
+        }
+    }
     for finding in findings {
         let code = finding.code.as_str();
         if let Some(wanted) = fixture.confidence.get(code).filter(|w| **w != finding.confidence) {

@@ -19,6 +19,7 @@
 //! | `confidence` | table: code = `certain`, `likely` or `possible` |
 //! | `severity` | table: code = `error`, `warning` or `info` |
 //! | `unknowns` | what the report must list as unknown: parts of a fact's name or of what it needs |
+//! | `command` | a command that one of the fixes prints |
 //!
 //! `<endpoint>`: `login`, `data`, `replica`, `authority`, `arm`, `all` (every registry endpoint), `controls`.
 //! `<event>`: `dns OUTCOME` (nameNotFound, timedOut, serverFailure, …), `resolves ADDRESS` (the connection too),
@@ -69,6 +70,7 @@ pub(crate) struct Fixture {
     pub(crate) severity: BTreeMap<String, Severity>,
     #[serde(default)]
     pub(crate) unknowns: Vec<String>,
+    pub(crate) command: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -7,6 +7,7 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::{command, evidence};
 
 use super::auth::{answer, arm_audience_refused, auth, pull_role};
+use super::client::runtime;
 
 pub(super) static RULES: &[&Rule] =
     &[&NOT_NETWORK, &REPOSITORY_PERMISSION, &ARM_AUDIENCE_DISABLED, &ADMIN_USER_ONLY, &ENCRYPTION_IDENTITY_MISSING];
@@ -15,10 +16,16 @@ pub(super) static RULES: &[&Rule] =
 fn credential(kind: CredentialKind) -> &'static str {
     match kind {
         CredentialKind::Entra => "the Microsoft Entra identity",
-        CredentialKind::Docker => "docker's stored user name and password",
+        CredentialKind::Docker => "the stored user name and password",
         CredentialKind::AdminUser => "the admin user's password",
         CredentialKind::Anonymous => "an anonymous client",
     }
+}
+
+/// The program that stores passwords on this host; podman and docker take the same arguments.
+fn login_program(case: &Case<'_>) -> &'static str {
+    let found = |name: &str| runtime(case).is_some_and(|runtime| runtime.found.iter().any(|found| found == name));
+    if found("podman") && !found("docker") { "podman" } else { "docker" }
 }
 
 declare_finding! {
@@ -60,7 +67,7 @@ fn not_network(case: &Case<'_>) -> Vec<Draft> {
     let name = command::name_in(&login.host);
     let again = match auth.credential {
         CredentialKind::Entra => Fix::command("Log in again", command::line(["az", "acr", "login", "-n", name])),
-        _ => Fix::command("Log in again", command::line(["docker", "login", login.host.as_str()])),
+        _ => Fix::command("Log in again", command::line([login_program(case), "login", login.host.as_str()])),
     };
     vec![
         Draft::new(
