@@ -41,3 +41,4 @@ row '10,000 in 100, half forbidden, `--strict`' 10000 100 half 0 -o table --stri
 row '1,000 in 10, `-o jsonl`' 1000 10 graph 0 -o jsonl
 row '10,000 in 100, `-o jsonl`' 10000 100 graph 0 -o jsonl
 row '20,000 in 100, `-o jsonl`' 20000 100 graph 0 -o jsonl
+row '50,000 in 100, `-o jsonl`' 50000 100 graph 0 -o jsonl
