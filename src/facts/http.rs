@@ -125,6 +125,9 @@ pub struct AuthObservation {
     /// The audience of the Entra token, for an Entra credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// Whose Entra token it was, as far as the token says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<EntraIdentity>,
     /// `POST /oauth2/exchange`, for an Entra credential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<HttpObservation>,
@@ -137,6 +140,17 @@ pub struct AuthObservation {
     /// The actions that the token grants on `--image`'s repository, read from its claims.
     #[serde(default)]
     pub granted: Known<Vec<String>>,
+}
+
+/// An identity of Microsoft Entra ID, from the claims of its token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntraIdentity {
+    /// The object id (`oid`), by which roles are given, also to a managed identity, which has no name to sign in with.
+    pub object_id: String,
+    /// What kind of identity (`idtyp`): `user` or `app`, which service principals and managed identities are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
 }
 
 /// A kind of credential for the registry.

@@ -10,7 +10,7 @@ use super::credential::{self, DockerCredential};
 use super::exchange::{Ask, Connection, Raw};
 use super::request::{EntraTokens, ProbeRequest};
 use super::runtime::own_client_files;
-use crate::facts::http::{AuthObservation, CredentialKind, HttpAnswer, HttpObservation, HttpOutcome};
+use crate::facts::http::{AuthObservation, CredentialKind, EntraIdentity, HttpAnswer, HttpObservation, HttpOutcome};
 use crate::facts::report::StageStatus;
 use crate::facts::{Cloud, EndpointObservation, Fqdn, Known, Secret};
 
@@ -62,6 +62,7 @@ pub async fn authenticate(
     let mut seen = AuthObservation {
         credential: CredentialKind::Anonymous,
         audience: None,
+        identity: None,
         exchange: None,
         token: None,
         scope: request.image.as_ref().map(|i| format!("repository:{}:pull", i.repository())),
@@ -112,6 +113,7 @@ async fn from_entra(
     };
     seen.credential = CredentialKind::Entra;
     seen.audience = Some(audience);
+    seen.identity = identity(&token);
     let (observation, raw) = exchange(connection, service, &token, deadline).await;
     seen.exchange = Some(observation);
     Ok(raw.and_then(|raw| secret_of(&raw, "refresh_token")))
@@ -210,6 +212,14 @@ fn claim(token: &Secret, name: &str) -> Option<Value> {
     let payload = token.reveal().split('.').nth(1)?;
     let json: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()?;
     json.get(name).cloned()
+}
+
+/// Whose token it is. An object id is a GUID: anything else is not one that a command could be given.
+fn identity(token: &Secret) -> Option<EntraIdentity> {
+    let text = |name| claim(token, name)?.as_str().map(str::to_owned);
+    let is_guid = |id: &String| id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    let kind = text("idtyp").filter(|kind| kind == "user" || kind == "app");
+    Some(EntraIdentity { object_id: text("oid").filter(is_guid)?, kind })
 }
 
 /// The actions of `access[]`.

@@ -59,6 +59,58 @@ def objection(line):
     return "it ended without having parsed the arguments"
 
 
+SUBNET = {
+    "name": "nodes",
+    "properties": {
+        "addressPrefix": "10.0.0.0/24",
+        "serviceEndpoints": [{"service": "Microsoft.Storage"}],
+        "serviceEndpointPolicies": [{"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/serviceEndpointPolicies/p"}],
+    },
+}
+
+
+def unchanged_by(line):
+    """Why what `--remove` names is still there; nothing if azure-cli's own update takes it away from a document.
+
+    The parser takes any words after `--remove`: whether they name something shows only when the update is made. The
+    requests before and after it are left out."""
+    from azure.cli.core.aaz._command_ctx import AAZCommandCtx
+    from azure.cli.core.mock import DummyCli
+
+    words = shlex.split(line)
+    name = " ".join(words[1 : next(i for i, word in enumerate(words) if word.startswith("-"))])
+    if name != "network vnet subnet update":
+        return f"no document is there to try `{name} --remove` with"
+    removed = words[words.index("--remove") + 1 :]
+    cli = DummyCli()
+    cli.data["subscription_id"] = "00000000-0000-0000-0000-000000000000"
+    cli.commands_loader.load_command_table(name.split())
+    command = cli.commands_loader.command_table[name]
+    read, kept = command.SubnetsGet, {}
+
+    class Get:
+        def __init__(self, ctx):
+            self.ctx = ctx
+
+        def __call__(self):
+            self.ctx.set_var("instance", SUBNET, schema_builder=read._build_schema_on_200)
+
+    class Put(Get):
+        def __call__(self):
+            kept.update(self.ctx.vars.instance.to_serialized_data()["properties"])
+
+    command.SubnetsGet, command.SubnetsCreateOrUpdate = Get, Put
+    arguments = {"resource_group": "g", "vnet_name": "v", "name": "nodes"}
+    command.ctx = AAZCommandCtx(cli_ctx=cli, schema=command.get_arguments_schema(), command_args=arguments)
+    command.ctx.generic_update_args = {"actions": [("remove", removed)], "force_string": False}
+    try:
+        list(command._execute_operations())
+    except Exception as error:  # azure-cli has many kinds of them; each says what is wrong
+        return str(error)
+    left = [member for member in removed if kept.get(member)]
+    return f"{left} are still there" if left or not kept else None
+
+
 def main(files):
     # Settings and command index of its own: a user's extensions are no part of what is checked.
     os.environ["AZURE_CONFIG_DIR"] = tempfile.mkdtemp(prefix="az-accept-")
@@ -71,7 +123,7 @@ def main(files):
         lines += [line for line in text.splitlines() if line and not line.startswith("#")]
     refused = 0
     for line in lines:
-        against = objection(line)
+        against = objection(line) or (unchanged_by(line) if " --remove " in line else None)
         if against:
             refused += 1
             print(f"refused: {line}\n    {against}", file=sys.stderr)

@@ -11,7 +11,7 @@ use acr_doctor::facts::{Finding, Fix};
 use crate::{fixtures, golden};
 
 /// Values that Azure CLI chooses among: they belong to a command's shape.
-const CHOICES: [&str; 18] = [
+const CHOICES: [&str; 20] = [
     "true",
     "false",
     "enabled",
@@ -30,6 +30,8 @@ const CHOICES: [&str; 18] = [
     "tsv",
     "registry",
     "global",
+    "ServicePrincipal",
+    "User",
 ];
 
 /// Every finding of every fixture, with the case that it comes from.

@@ -85,23 +85,15 @@ fn plain(audience: &str) -> &str {
 pub(super) fn pull_role(case: &Case<'_>) -> Vec<Fix> {
     let check = Fix::command("See which identity is signed in", "az account show");
     match case.registry {
-        Some(registry) => vec![
-            Fix::command(
-                "See which roles this identity has on the registry",
-                command::line([
-                    "az",
-                    "role",
-                    "assignment",
-                    "list",
-                    "--scope",
-                    registry.id.as_str(),
-                    "--include-inherited",
-                    "--output",
-                    "table",
-                ]),
-            ),
-            check,
-        ],
+        Some(registry) => {
+            let mut words =
+                vec!["az", "role", "assignment", "list", "--scope", registry.id.as_str(), "--include-inherited"];
+            if let Some(identity) = auth(case).and_then(|seen| seen.identity.as_ref()) {
+                words.extend(["--assignee-object-id", &identity.object_id]);
+            }
+            words.extend(["--output", "table"]);
+            vec![Fix::command("See which roles this identity has on the registry", command::line(words)), check]
+        }
         None => vec![check],
     }
 }

@@ -142,25 +142,26 @@ fn repository_permission(case: &Case<'_>) -> Vec<Draft> {
     ]
 }
 
-/// The role, for the identity that az is signed in with.
+/// The role, for the identity whose token the registry was shown. Another one may be signed in where the command is pasted.
 pub(super) fn assign(case: &Case<'_>, role: &str) -> Fix {
-    let Some(registry) = case.registry else {
-        return Fix::advice(format!("Give the identity the role {role} on the registry"));
+    let identity = auth(case).and_then(|seen| seen.identity.as_ref());
+    let (Some(registry), Some(identity)) = (case.registry, identity) else {
+        return Fix::advice(format!("Give the identity that logs in here the role {role} on the registry"));
     };
-    Fix::command(
-        format!("Give the identity the role {role}"),
-        format!(
-            "az role assignment create --assignee \"$(az account show --query user.name --output tsv)\" --role {} --scope {}",
-            command::quoted(role),
-            command::quoted(registry.id.as_str())
-        ),
-    )
-    .change(Change::Grant {
-        scopes: vec![registry.id.to_string()],
-        role: Some(role.to_owned()),
-        actions: vec!["pull".to_owned(), "metadata_read".to_owned()],
-    })
-    .iac("Microsoft.Authorization/roleAssignments", "azurerm_role_assignment")
+    let mut words = vec!["az", "role", "assignment", "create", "--assignee-object-id", &identity.object_id];
+    match identity.kind.as_deref() {
+        Some("app") => words.extend(["--assignee-principal-type", "ServicePrincipal"]),
+        Some("user") => words.extend(["--assignee-principal-type", "User"]),
+        _ => {}
+    }
+    words.extend(["--role", role, "--scope", registry.id.as_str()]);
+    Fix::command(format!("Give the identity {} the role {role}", identity.object_id), command::line(words))
+        .change(Change::Grant {
+            scopes: vec![registry.id.to_string()],
+            role: Some(role.to_owned()),
+            actions: vec!["pull".to_owned(), "metadata_read".to_owned()],
+        })
+        .iac("Microsoft.Authorization/roleAssignments", "azurerm_role_assignment")
 }
 
 declare_finding! {
