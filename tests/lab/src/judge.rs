@@ -33,7 +33,7 @@ pub fn faults(scenario: &Scenario, outcome: &Outcome) -> Vec<String> {
     match outcome {
         Outcome::Unsupported(why) | Outcome::Failed(why) => vec![why.clone()],
         Outcome::Ran { first, healed } => {
-            let mut all = judge(&scenario.expect, first);
+            let mut all = judge(&scenario.expect, &scenario.mends, first);
             match healed {
                 Some(healed) => all.extend(unhealed(scenario, first, healed)),
                 None if scenario.mends.is_empty() => {}
@@ -78,7 +78,7 @@ fn may_lack_data(code: &str) -> bool {
     tables.get("without_data").and_then(|table| table.get(code)).is_some()
 }
 
-fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
+fn judge(expect: &Expect, mends: &[String], ran: &Ran) -> Vec<String> {
     let mut wrong = Vec::new();
     if ran.exit.is_none() {
         wrong.push(format!("it hung and was killed after {:.0} s", ran.seconds));
@@ -125,7 +125,7 @@ fn judge(expect: &Expect, ran: &Ran) -> Vec<String> {
             if blocked && ran.exit == Some(0) && !else_told {
                 wrong.push("exit 0, and the registry cannot be used".to_owned());
             }
-            report_faults(expect, &report, &mut wrong);
+            report_faults(expect, mends, &report, &mut wrong);
         }
         Err(error) => wrong.push(format!("the report is not JSON: {error}")),
     }
@@ -183,7 +183,7 @@ fn requests(expect: &Expect, ran: &Ran, wrong: &mut Vec<String>) {
     wrong.extend(expect.no_requests.iter().filter(|r| made(r)).map(|r| format!("a request {r:?} was made")));
 }
 
-fn report_faults(expect: &Expect, report: &Value, wrong: &mut Vec<String>) {
+fn report_faults(expect: &Expect, mends: &[String], report: &Value, wrong: &mut Vec<String>) {
     let named = root_causes(report);
     let wanted: BTreeSet<String> = expect.root_cause.iter().cloned().collect();
     let surplus: Vec<&String> = named.difference(&wanted).filter(|c| !expect.allow.contains(c)).collect();
@@ -196,7 +196,7 @@ fn report_faults(expect: &Expect, report: &Value, wrong: &mut Vec<String>) {
     for code in expect.must_not.iter().filter(|c| all.contains(&c.as_str())) {
         wrong.push(format!("{code} must not be found"));
     }
-    for code in expect.found.iter().filter(|c| !all.contains(&c.as_str())) {
+    for code in expect.found.iter().chain(mends).filter(|c| !all.contains(&c.as_str())) {
         wrong.push(format!("{code} must be found"));
     }
     if expect.quiet {
