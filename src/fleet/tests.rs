@@ -13,6 +13,7 @@ use crate::config::Session;
 use crate::config::fake_arm::{Asked, FakeArm, Reply};
 use crate::config::inventory::{InventoryOutcome, InventoryRequest, InventoryScope, Progress, SubnetRuleReads};
 use crate::facts::report::RegistryReport;
+use crate::facts::{ProbeFacts, RegistryConfig};
 use crate::fleet::resume::{Resume, ResumeError};
 use crate::reconcile::Options;
 use world::{GRAPH, ONE, ROWS, TWO, World, id, registry};
@@ -233,6 +234,48 @@ async fn filters_choose_by_tag_and_by_name() {
     )
     .await;
     assert_eq!(only.names(), ["devreg2"]);
+}
+
+/// Counts how many registries it looks at at once.
+#[derive(Default)]
+struct Counting {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    all: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Prober for Counting {
+    async fn probe(&self, _: &RegistryConfig) -> Option<ProbeFacts> {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        self.most.fetch_max(now, Ordering::Relaxed);
+        self.all.fetch_add(1, Ordering::Relaxed);
+        // Whoever may look now has its turn.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.now.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+#[tokio::test]
+async fn no_more_registries_are_looked_at_at_once_than_asked_for() {
+    for (at_once, most) in [(1, 1), (2, 2), (8, ROWS)] {
+        let world = World::new();
+        let prober: &'static Counting = Box::leak(Box::default());
+        let looked = run(
+            move |asked| world.answer(asked),
+            |request| {
+                request.prober = Some(prober);
+                request.max_probes = at_once;
+            },
+            None,
+        )
+        .await;
+        assert_eq!(prober.most.load(Ordering::Relaxed), most, "--max-probes {at_once}");
+        assert_eq!(prober.all.load(Ordering::Relaxed), looked.registries.len(), "each once");
+    }
 }
 
 #[tokio::test]

@@ -140,6 +140,8 @@ fn a_baseline_of_today_leaves_nothing_new() {
         assert_eq!((code, codes(&report).len()), (0, 0), "{format}");
         assert_eq!(report["audit"]["baseline"]["new"], 0);
         assert_eq!(report["audit"]["baseline"]["gone"], 0);
+        let table = audit.run(&["--baseline", file, "-o", "table"]).stdout;
+        assert!(table.contains("Nothing new on 4 of them") && !table.contains("contosolab"), "{table}");
     }
 }
 

@@ -21,9 +21,12 @@ pub fn table(report: &Report, style: &Style) -> String {
     if report.registries.is_empty() {
         out.push_str("No registry was found.\n");
     }
-    let entries = entries::of(report);
+    let mut entries = entries::of(report);
+    let all = entries.len();
+    entries.retain(|entry| !is_as_before(report, entry.registry));
+    let as_before = all - entries.len();
     if report.registries.len() > 1 || report.audit.is_some() {
-        overview::write(report, &entries, style, &mut out);
+        overview::write(report, &entries, as_before, style, &mut out);
         if entries.len() > IN_FULL {
             return out;
         }
@@ -43,6 +46,12 @@ pub fn table(report: &Report, style: &Style) -> String {
         timings::write(measured, style, &mut out);
     }
     out
+}
+
+/// Whether a baseline left nothing to show of a registry. One of which nothing is known may have anything new.
+fn is_as_before(report: &Report, registry: &RegistryReport) -> bool {
+    let against = report.audit.as_ref().is_some_and(|audit| audit.baseline.is_some());
+    against && registry.findings.is_empty() && registry.verdict != Verdict::Unknown
 }
 
 fn write_entry(entry: &Entry<'_>, style: &Style) -> String {

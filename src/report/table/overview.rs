@@ -11,7 +11,8 @@ use super::super::terminal::{Ink, Style, line, paragraph, sanitise};
 use super::entries::{Entry, seen_from, some_seen_often};
 use super::{verdict_mark, verdict_word};
 
-pub(super) fn write(report: &Report, entries: &[Entry<'_>], style: &Style, out: &mut String) {
+/// `as_before`: how many have no row, since the baseline has all that is found on them.
+pub(super) fn write(report: &Report, entries: &[Entry<'_>], as_before: usize, style: &Style, out: &mut String) {
     let several = !report.hosts.is_empty();
     let heads = ["", "REGISTRY", "VERDICT", "ERRORS", "WARNINGS", "WHAT"];
     let heads = heads.into_iter().chain(several.then_some("HOSTS"));
@@ -33,7 +34,9 @@ pub(super) fn write(report: &Report, entries: &[Entry<'_>], style: &Style, out: 
         }
         rows.push(row);
     }
-    out.push_str(&columns(rows));
+    if !entries.is_empty() || as_before == 0 {
+        out.push_str(&columns(rows));
+    }
     let totals = &report.summary;
     let what = if some_seen_often(report) { "entries (a registry, seen from a host)" } else { "registries" };
     line(
@@ -43,6 +46,9 @@ pub(super) fn write(report: &Report, entries: &[Entry<'_>], style: &Style, out: 
             totals.registries, totals.blocked, totals.degraded, totals.healthy, totals.unknown
         ),
     );
+    if as_before > 0 {
+        line(out, &format!("Nothing new on {as_before} of them, which have no row."));
+    }
     if let Some(audit) = &report.audit {
         write_audit(audit, style, out);
     }
