@@ -150,6 +150,11 @@ pub enum Change {
         /// The zone.
         zone: String,
     },
+    /// A service of the client's host that must read its files anew.
+    Restart {
+        /// Its unit.
+        unit: String,
+    },
     /// A setting of the client's kernel.
     Sysctl {
         /// Its name.

@@ -35,6 +35,7 @@ fn refusing<'l>(locks: &'l [Lock], change: &Change) -> Option<&'l Lock> {
         | Change::Forward { .. }
         | Change::ResolverRecord { .. }
         | Change::PrivateAnswers { .. }
+        | Change::Restart { .. }
         | Change::Sysctl { .. }
         | Change::File { .. } => return None,
     };

@@ -141,6 +141,7 @@ fn changes_of_azure_resources_have_a_command_and_a_name_in_code() {
                             | Change::Forward { .. }
                             | Change::ResolverRecord { .. }
                             | Change::PrivateAnswers { .. }
+                            | Change::Restart { .. }
                             | Change::Sysctl { .. }
                             | Change::File { .. }
                     )

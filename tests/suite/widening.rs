@@ -74,6 +74,7 @@ impl Changed {
             | Change::Forward { .. }
             | Change::ResolverRecord { .. }
             | Change::PrivateAnswers { .. }
+            | Change::Restart { .. }
             | Change::Sysctl { .. }
             | Change::File { .. } => Ok(()),
         }

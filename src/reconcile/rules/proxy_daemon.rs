@@ -55,7 +55,8 @@ impl Daemon<'_> {
             Manager::System | Manager::User | Manager::Shell => Fix::command(
                 format!("Restart {}", self.unit),
                 format!("{} && {}", self.systemctl("daemon-reload"), self.systemctl(&format!("restart {}", self.unit))),
-            ),
+            )
+            .change(Change::Restart { unit: self.unit.to_string() }),
         }
     }
 }

@@ -12,12 +12,15 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::addresses::{CLIENT, CORP_EGRESS, EGRESS};
 use crate::dns::{self, View};
 use crate::http::{self, Request, Response};
-use crate::scenario::DaemonSpec;
+use crate::scenario::{ClientSpec, DaemonSpec};
 use crate::world::{Lab, World};
 use crate::{LabError, registry};
 
 /// Where docker listens if nothing else is said; /run is the world's own.
 const SOCKET: &str = "/run/docker.sock";
+
+/// What it reads when it starts.
+const CONFIGURATION: &str = "/etc/docker/daemon.json";
 
 /// Binds the daemon's socket, if the client has a daemon. It serves until the runtime ends.
 pub fn start(lab: &Arc<Lab>) -> Result<(), LabError> {
@@ -30,11 +33,24 @@ pub fn start(lab: &Arc<Lab>) -> Result<(), LabError> {
     let lab = Arc::clone(lab);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (lab, spec) = (Arc::clone(&lab), spec.clone());
+            // As it runs now: it may have been started anew.
+            let (lab, spec) = (Arc::clone(&lab), lab.world().client.docker.clone().unwrap_or_default());
             tokio::spawn(async move { serve(&lab, &spec, stream).await });
         }
     });
     Ok(())
+}
+
+/// Starts the daemon anew: it runs with the proxies that its file has.
+pub fn restart(client: &mut ClientSpec) {
+    let file = client.files.get(CONFIGURATION).map(String::as_str).unwrap_or_default();
+    let file: Value = serde_json::from_str(file).unwrap_or_default();
+    let proxies = |name: &str| file.pointer(&format!("/proxies/{name}")).and_then(Value::as_str);
+    if let (Some(running), Some(proxy)) = (&mut client.docker, proxies("https-proxy")) {
+        running.proxy = Some(proxy.to_owned());
+        let hosts = proxies("no-proxy").unwrap_or_default().split(',').map(str::trim);
+        running.no_proxy = hosts.filter(|host| !host.is_empty()).map(str::to_owned).collect();
+    }
 }
 
 async fn serve(lab: &Lab, spec: &DaemonSpec, mut stream: UnixStream) -> std::io::Result<()> {

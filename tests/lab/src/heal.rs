@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::addresses::{AZURE_DNS, CORP_DNS};
 use crate::consequences;
+use crate::daemon;
 use crate::documents::{Documents, items, merge, text};
 use crate::world::World;
 
@@ -77,6 +78,7 @@ pub fn apply(world: &mut World, change: &Value) {
             world.client.hosts.retain(|line| !line.split_whitespace().any(|word| names.contains(&word)));
         }
         "forward" | "resolverRecord" | "privateAnswers" => tell_resolver(world, change),
+        "restart" if text(change, "/unit").starts_with("docker") => daemon::restart(&mut world.client),
         "sysctl" => {
             world.sysctls.insert(text(change, "/name").to_owned(), text(change, "/value").to_owned());
         }
