@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Code, Finding, Severity};
-use super::report::{RegistryReport, Report};
+use super::report::{RegistryReport, Report, Verdict};
 
 /// The part of a report that only an audit has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -202,6 +202,12 @@ impl Finding {
 }
 
 impl Report {
+    /// Whether a baseline left nothing to show of a registry. One of which nothing is known may have anything new.
+    pub fn is_as_before(&self, registry: &RegistryReport) -> bool {
+        let against = self.audit.as_ref().is_some_and(|audit| audit.baseline.is_some());
+        against && registry.findings.is_empty() && registry.verdict != Verdict::Unknown
+    }
+
     /// The part of an audit, made on first use.
     pub fn audit_mut(&mut self) -> &mut Audit {
         self.audit.get_or_insert_with(Audit::default)

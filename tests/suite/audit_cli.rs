@@ -142,6 +142,12 @@ fn a_baseline_of_today_leaves_nothing_new() {
         assert_eq!(report["audit"]["baseline"]["gone"], 0);
         let table = audit.run(&["--baseline", file, "-o", "table"]).stdout;
         assert!(table.contains("Nothing new on 4 of them") && !table.contains("contosolab"), "{table}");
+        for format in ["html", "markdown"] {
+            let page = audit.run(&["--baseline", file, "--format", format]).stdout;
+            // Who looked at it stands above.
+            let (above, rows) = page.split_once("Registries").unwrap();
+            assert!(above.contains("0 new") && !rows.contains("contosolab"), "{page}");
+        }
     }
 }
 

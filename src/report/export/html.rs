@@ -150,7 +150,7 @@ fn overview(out: &mut String, report: &Report) {
         "<section>\n<h2>Registries</h2>\n<table>\n<thead><tr><th>registry</th><th>region</th><th>verdict</th>",
     );
     out.push_str("<th class=\"n\">errors</th><th class=\"n\">warnings</th><th>summary</th></tr></thead>\n<tbody>\n");
-    for (index, registry) in report.registries.iter().enumerate() {
+    for (index, registry) in report.registries.iter().enumerate().filter(|(_, r)| !report.is_as_before(r)) {
         let count = |wanted| registry.findings.iter().filter(|f| f.severity == wanted).count();
         let name = escaped(&registry.label());
         let linked = if registry.findings.is_empty() && registry.verdict != Verdict::Unknown {

@@ -87,7 +87,7 @@ fn hosts(out: &mut String, report: &Report) {
 fn overview(out: &mut String, report: &Report) {
     out.push_str("\n## Registries\n\n| registry | region | verdict | errors | warnings | summary |\n");
     out.push_str("|---|---|---|--:|--:|---|\n");
-    for registry in &report.registries {
+    for registry in report.registries.iter().filter(|registry| !report.is_as_before(registry)) {
         let count = |wanted| registry.findings.iter().filter(|f| f.severity == wanted).count();
         put!(
             out,

@@ -23,7 +23,7 @@ pub fn table(report: &Report, style: &Style) -> String {
     }
     let mut entries = entries::of(report);
     let all = entries.len();
-    entries.retain(|entry| !is_as_before(report, entry.registry));
+    entries.retain(|entry| !report.is_as_before(entry.registry));
     let as_before = all - entries.len();
     if report.registries.len() > 1 || report.audit.is_some() {
         overview::write(report, &entries, as_before, style, &mut out);
@@ -46,12 +46,6 @@ pub fn table(report: &Report, style: &Style) -> String {
         timings::write(measured, style, &mut out);
     }
     out
-}
-
-/// Whether a baseline left nothing to show of a registry. One of which nothing is known may have anything new.
-fn is_as_before(report: &Report, registry: &RegistryReport) -> bool {
-    let against = report.audit.as_ref().is_some_and(|audit| audit.baseline.is_some());
-    against && registry.findings.is_empty() && registry.verdict != Verdict::Unknown
 }
 
 fn write_entry(entry: &Entry<'_>, style: &Style) -> String {
