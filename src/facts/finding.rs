@@ -86,12 +86,13 @@ pub struct Finding {
     /// The unknown facts that keep this from being certain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on_unknown: Vec<String>,
-    /// What decides about a root cause that is only possible.
+    /// What decides about a root cause that is only possible, or that would be an effect of something else if a missing
+    /// fact were known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<Decider>,
 }
 
-/// The one fact that decides between candidates.
+/// The one fact that decides between candidates: the one whose values lead to the most different causes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decider {
@@ -100,7 +101,13 @@ pub struct Decider {
     /// The right, flag or command that supplies it, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
-    /// What the cause may be instead.
+    /// A command that shows the fact and changes nothing, for somebody who holds the right; where none can, the one that
+    /// gives the right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// What the cause may be instead, likeliest first: what explains most of the endpoints that fail; of equal ones what
+    /// would be surer, then what comes earlier on a request's way (client, dns, proxy, network, private-link, tls,
+    /// endpoint, firewall, vnet, auth, service, access, logs), then the code.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead: Vec<Code>,
 }

@@ -225,12 +225,24 @@ impl<'a> Case<'a> {
 
     /// Whether the addresses of every private endpoint of this registry were read.
     pub fn all_addresses_known(&self) -> bool {
-        self.registry.is_some_and(|r| r.private_endpoint_connections.is_known())
-            && self.connections().iter().all(|c| match self.know("private endpoint", &c.private_endpoint) {
-                Some(Some(endpoint)) => self.know("private endpoint's addresses", &endpoint.addresses).is_some(),
-                Some(None) => true,
-                None => false,
-            })
+        self.registry.is_some() && self.unread_of_private_link().is_none()
+    }
+
+    /// The fact without which it is not known which addresses this registry's private endpoints have.
+    pub fn unread_of_private_link(&self) -> Option<&'static str> {
+        const CONNECTIONS: &str = "privateEndpointConnections";
+        let Some(connections) = self.know(CONNECTIONS, &self.registry?.private_endpoint_connections) else {
+            return Some(CONNECTIONS);
+        };
+        connections.iter().find_map(|connection| {
+            const ENDPOINT: &str = "private endpoint";
+            const ADDRESSES: &str = "private endpoint's addresses";
+            match self.know(ENDPOINT, &connection.private_endpoint) {
+                Some(Some(endpoint)) => self.know(ADDRESSES, &endpoint.addresses).is_none().then_some(ADDRESSES),
+                Some(None) => None,
+                None => Some(ENDPOINT),
+            }
+        })
     }
 
     /// The private address that a private endpoint has for a name.

@@ -2,6 +2,7 @@
 
 pub mod network;
 pub mod private_link;
+pub mod show;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -13,6 +13,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Settings of the Azure CLI", "azure-cli-settings.md"),
     ("Symptoms", "symptoms.md"),
     ("Fixes", "fixes.md"),
+    ("Root causes", "root-causes.md"),
     ("The access model", "access-model.md"),
     ("Services", "services.md"),
     ("What if", "what-if.md"),

@@ -185,12 +185,16 @@ impl Fixture {
 
     /// What the engine says of it.
     pub(crate) fn report(&self) -> Report {
-        let world = self.changed_world();
-        let (config, probes) = facts(&world).unwrap_or_else(|error| panic!("'{}': {error}", self.name));
+        self.report_of(&self.changed_world()).unwrap_or_else(|error| panic!("'{}': {error}", self.name))
+    }
+
+    /// What the engine says of a world, with the options of this case.
+    pub(crate) fn report_of(&self, world: &Value) -> Result<Report, serde_json::Error> {
+        let (config, probes) = facts(world)?;
         let mut options = options();
         options.audit = self.options.audit;
         options.used_by.clone_from(&self.options.used_by);
-        reconcile(&config, &probes, &options)
+        Ok(reconcile(&config, &probes, &options))
     }
 
     fn at<'w>(&self, world: &'w mut Value, pointer: &str) -> &'w mut Value {

@@ -29,6 +29,7 @@ mod golden;
 mod hosts;
 mod logs;
 mod manifests;
+mod missing_facts;
 mod mutations;
 mod packaging;
 mod pairs;

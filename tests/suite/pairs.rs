@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use acr_doctor::facts::{Finding, Severity};
+use acr_doctor::facts::finding::Decider;
+use acr_doctor::facts::{Code, Finding, Severity};
 use acr_doctor::reconcile::reconcile;
 use serde::Deserialize;
 use serde_json::Value;
@@ -188,31 +189,53 @@ fn there_are_enough_worlds_and_cases() {
     assert!(cases >= 250, "only {cases} cases of single rules");
 }
 
-/// What a finding of a case may be instead, and what the fact that decides needs.
-fn decided(world: &str, hide: &[&str], meets: &str, code: &str) -> (String, Vec<String>) {
+/// What decides about a finding of a case.
+fn decided(world: &str, hide: &[&str], meets: &[&str], code: &str) -> Decider {
     let text = format!(
-        "name = 'x'\nworld = '{world}'\nunknown = {hide:?}\nmeets = ['{meets}']\nexpect = []{}",
+        "name = 'x'\nworld = '{world}'\nunknown = {hide:?}\nmeets = {meets:?}\nexpect = []{}",
         if hide.is_empty() { "\nregistry = false" } else { "" }
     );
     let case: fixtures::Fixture = toml::from_str(&text).expect("a case");
     let report = case.report();
     let finding = report.registries.iter().flat_map(|r| &r.findings).find(|f| f.code.as_str() == code);
-    let decider = finding.and_then(|f| f.decided_by.clone()).unwrap_or_else(|| panic!("{code} is not open"));
-    (decider.fact, decider.instead.iter().map(ToString::to_string).collect())
+    finding.and_then(|f| f.decided_by.clone()).unwrap_or_else(|| panic!("{code} is not open"))
+}
+
+fn instead(decider: &Decider) -> Vec<&str> {
+    decider.instead.iter().map(Code::as_str).collect()
 }
 
 #[test]
 fn with_facts_missing_the_other_candidates_and_the_deciding_fact_are_told() {
     let refused = "firewall/client-ip-not-allowed";
-    let (fact, instead) =
-        decided("ip-rule", &["/config/registries/0/publicNetworkAccess"], "all denied 203.0.113.99", refused);
-    assert_eq!(
-        (fact.as_str(), instead),
-        ("publicNetworkAccess", vec!["private-link/none-while-public-disabled".to_owned()])
-    );
-    let (_, instead) =
-        decided("public-allow", &["/config/registries/0/networkRuleSet"], "all denied 203.0.113.99", refused);
-    assert!(instead.contains(&"firewall/rule-not-in-effect".to_owned()), "{instead:?}");
-    let (_, instead) = decided("ip-rule", &[], "all denied 203.0.113.99", refused);
-    assert!(instead.contains(&"firewall/public-access-disabled".to_owned()), "{instead:?}");
+    let at = "-n myregistry -g platform --subscription 3f0c8a54-9d1e-4c57-8b0a-6a2f5d7e1b90";
+    let found =
+        decided("ip-rule", &["/config/registries/0/publicNetworkAccess"], &["all denied 203.0.113.99"], refused);
+    assert_eq!(found.fact, "publicNetworkAccess");
+    assert_eq!(instead(&found), ["private-link/none-while-public-disabled"]);
+    assert_eq!(found.command.as_deref(), Some(format!("az acr show {at} --query publicNetworkAccess").as_str()));
+    let found =
+        decided("public-allow", &["/config/registries/0/networkRuleSet"], &["all denied 203.0.113.99"], refused);
+    assert!(instead(&found).contains(&"firewall/rule-not-in-effect"), "{found:?}");
+    let found = decided("ip-rule", &[], &["all denied 203.0.113.99"], refused);
+    assert!(instead(&found).contains(&"firewall/public-access-disabled"), "{found:?}");
+}
+
+#[test]
+fn the_likeliest_candidate_comes_first_and_a_sure_effect_says_what_may_stand_behind_it() {
+    let hidden = ["/config/registries/0/privateEndpointConnections"];
+    let public = ["login resolves 203.0.113.70", "data resolves 203.0.113.72", "replica resolves 203.0.113.73"];
+    let met: Vec<&str> = public.into_iter().chain(["all denied 198.51.100.7"]).collect();
+    let found = decided("private-link-geo", &hidden, &met, "firewall/public-access-disabled");
+    assert_eq!(found.fact, "privateEndpointConnections");
+    let command = found.command.as_deref().unwrap_or_default();
+    assert!(command.starts_with("az network private-endpoint-connection list --id /subscriptions/"), "{command}");
+    // All of them would explain every refusal: what a request meets earlier comes first.
+    let expected = [
+        "dns/public-answer-for-private-endpoint",
+        "private-link/connection-pending",
+        "private-link/connection-rejected",
+        "private-link/none-while-public-disabled",
+    ];
+    assert_eq!(instead(&found), expected);
 }

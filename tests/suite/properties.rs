@@ -120,10 +120,19 @@ fn sound(report: &Report) -> Result<(), TestCaseError> {
             }
             prop_assert!(finding.confidence == Confidence::Possible || finding.depends_on_unknown.is_empty());
             let open = finding.root_cause && !finding.depends_on_unknown.is_empty();
-            prop_assert!(open == finding.decided_by.is_some(), "{}: {:?}", finding.code, finding.decided_by);
-            let instead = finding.decided_by.iter().flat_map(|decider| &decider.instead);
-            for code in instead {
-                prop_assert!(!by_code.contains_key(code.as_str()), "{code} is found and a candidate");
+            let decider = finding.decided_by.as_ref();
+            prop_assert!(!open || decider.is_some(), "{} is open, and nothing decides", finding.code);
+            prop_assert!(decider.is_none() || finding.root_cause, "{} is no cause, and is decided", finding.code);
+            if let Some(decider) = decider {
+                prop_assert!(open || !decider.instead.is_empty(), "{}: {decider:?}", finding.code);
+                let listed = registry.unknowns.iter().any(|unknown| unknown.fact == decider.fact);
+                prop_assert!(open || listed, "{} is not among what is not known", decider.fact);
+                let once: BTreeSet<&Code> = decider.instead.iter().collect();
+                prop_assert!(once.len() == decider.instead.len(), "{}: {decider:?}", finding.code);
+                for code in &decider.instead {
+                    let cause = by_code.get(code.as_str()).is_some_and(|all| all.iter().any(|f| f.root_cause));
+                    prop_assert!(!cause, "{code} is the cause and a candidate");
+                }
             }
             for by in &finding.explained_by {
                 let declared =

@@ -19,7 +19,7 @@ use super::dns_zone::{resolving_network, unlinked};
 pub(super) static RULES: &[&Rule] = &[&KUBELET_CANNOT_PULL, &CLUSTER_NOT_ALLOWED, &CLUSTER_ZONE_NOT_LINKED];
 
 /// AcrPull, AcrPush, Reader, Contributor, Owner: the built-in roles that may pull where a registry uses its own roles.
-const PULL: [&str; 5] = [
+pub(in crate::reconcile) const PULL: [&str; 5] = [
     "7f951dda-4ed3-4680-a7ca-43fe172d538d",
     "8311e382-0749-4cb8-b61a-304f252e45ec",
     "acdd72a7-3385-48ef-bd42-f606fba81ae7",
@@ -28,7 +28,7 @@ const PULL: [&str; 5] = [
 ];
 
 /// Container Registry Repository Reader, Writer and Contributor: those that may where it uses repository permissions.
-const REPOSITORY_PULL: [&str; 3] = [
+pub(in crate::reconcile) const REPOSITORY_PULL: [&str; 3] = [
     "b93aa761-3e63-49ed-ac28-beffa264f7ac",
     "2a1e307c-b015-4ebd-883e-5b7698a07328",
     "2efddaa5-3f1f-4df3-97df-af3f13818f4c",

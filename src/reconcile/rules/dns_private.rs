@@ -238,8 +238,10 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
     });
     let draft = if case.registry.is_some() { draft } else { draft.likely() };
     // An endpoint that was made before the replica has no address for it; then the record is not what is missing.
-    if case.registry.is_some() && address.is_none() && !case.all_addresses_known() {
-        return draft.possible(["private endpoint's addresses".to_owned()]);
+    if address.is_none()
+        && let Some(unread) = case.unread_of_private_link()
+    {
+        return draft.possible([unread.to_owned()]);
     }
     // An answer without an error may have been filtered; only the zone tells that from a record that is not there.
     let empty = matches!(Symptom::of(endpoint), Symptom::Dns(dns) if dns.answer.outcome == DnsOutcome::NoAddress);

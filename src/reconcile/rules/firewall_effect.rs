@@ -29,7 +29,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// 403 DENIED, and the configuration lets in the address that the refusal names: an IP rule covers it, the client's
-    /// subnet has a rule, the default action is Allow, or the request came through an approved private endpoint.
+    /// subnet has a rule, the default action is Allow, or the request came through an approved private endpoint. Where
+    /// `publicNetworkAccess`, or whose the private address is, may not be read it is only possible.
     ///
     /// ## Fix
     /// Wait a few minutes and check again. If the address alternates, allow all of them.
@@ -44,7 +45,7 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    let refused: Vec<(&EndpointObservation, IpAddr, String)> = denied(case)
+    let refused: Vec<(&EndpointObservation, IpAddr, LetIn)> = denied(case)
         .into_iter()
         .filter_map(|(e, ip)| {
             let ip = ip?;
@@ -52,7 +53,7 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
             Some((e, ip, by?))
         })
         .collect();
-    let Some((first, address, by)) = refused.first() else {
+    let Some((first, address, LetIn { by, .. })) = refused.first() else {
         return Vec::new();
     };
     let others: BTreeSet<IpAddr> =
@@ -78,14 +79,27 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
                 .filter(|ip| !is_private(**ip) && !case.ip_rule_covers(**ip))
                 .map(|ip| crate::reconcile::command::let_in(registry, *ip)),
         );
-    vec![draft]
+    // One that is let in for sure is enough.
+    let missing = refused.iter().map(|(_, _, let_in)| let_in.if_only);
+    vec![match missing.min().flatten() {
+        Some(fact) => draft.possible([fact.to_owned()]),
+        None => draft,
+    }]
+}
+
+/// What of the configuration lets a client in, and the fact that is missing to say so for sure.
+struct LetIn {
+    by: String,
+    if_only: Option<&'static str>,
 }
 
 /// Which clause of the configuration lets an address in.
-fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<String> {
-    if case.public_access() != Some(&PublicNetworkAccess::Enabled) {
-        return None;
-    }
+fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<LetIn> {
+    let if_only = match case.public_access() {
+        Some(PublicNetworkAccess::Enabled) => None,
+        None | Some(PublicNetworkAccess::Unrecognised(_)) => Some("publicNetworkAccess"),
+        Some(PublicNetworkAccess::Disabled) => return None,
+    };
     let by = match case.rules()? {
         None => Some("the registry has no network rules"),
         Some(rules) if rules.default_action == DefaultAction::Allow => Some("its default action is Allow"),
@@ -96,18 +110,25 @@ fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<String> {
         }
         Some(_) => None,
     };
-    by.map(str::to_owned)
+    by.map(|by| LetIn { by: by.to_owned(), if_only })
 }
 
 /// The approved private endpoint that the name resolves to, where the registry saw a client behind it: a public address
 /// came another way.
-fn by_private_endpoint(case: &Case<'_>, endpoint: &EndpointObservation, seen: IpAddr) -> Option<String> {
+fn by_private_endpoint(case: &Case<'_>, endpoint: &EndpointObservation, seen: IpAddr) -> Option<LetIn> {
     if endpoint.route.is_proxied() || !is_private(seen) {
         return None;
     }
-    let owner = endpoint.dns.as_ref()?.answer.ips().find_map(|ip| case.owner_of(ip));
-    let (_, endpoint) = owner.filter(|(connection, _)| connection.status == ConnectionStatus::Approved)?;
-    Some(format!("it came through the approved private endpoint '{}'", endpoint.id.name()))
+    match endpoint.dns.as_ref()?.answer.ips().find_map(|ip| case.owner_of(ip)) {
+        Some((connection, endpoint)) => (connection.status == ConnectionStatus::Approved).then(|| LetIn {
+            by: format!("it came through the approved private endpoint '{}'", endpoint.id.name()),
+            if_only: None,
+        }),
+        None => Some(LetIn {
+            by: "it came to a private address, where only private endpoints answer".to_owned(),
+            if_only: Some(case.unread_of_private_link()?),
+        }),
+    }
 }
 
 declare_finding! {

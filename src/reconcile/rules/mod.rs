@@ -37,6 +37,7 @@ mod public_access;
 mod service;
 pub mod service_kinds;
 mod service_reach;
+pub(super) use cluster::{PULL, REPOSITORY_PULL};
 pub(super) use service_kinds::{Passage, passage};
 mod tls;
 mod tls_handshake;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::facts::finding::{Confidence, Decider, Evidence, Finding, Source};
+use crate::facts::finding::{Confidence, Evidence, Finding, Source};
 use crate::facts::{Code, Fix, ResourceId};
 
 use super::super::remedy;
@@ -10,6 +10,8 @@ use super::super::terminal::{Ink, Style, line, paragraph, paragraph_of, sanitise
 
 /// Evidence beyond this many pieces a side is left to the JSON.
 const PIECES_A_SIDE: usize = 3;
+/// Candidates beyond this many are counted only.
+const CANDIDATES: usize = 4;
 /// A piece of evidence is cut after this many lines; the JSON has all of it.
 const LINES_A_PIECE: usize = 2;
 
@@ -33,12 +35,7 @@ pub(super) fn write(finding: &Finding, told: &str, style: &Style, out: &mut Stri
     for source in [Source::Config, Source::Vantage, Source::Probe] {
         side(finding, source, style, out);
     }
-    if !finding.depends_on_unknown.is_empty() {
-        paragraph(out, style, "  would be certain with  ", "    ", &finding.depends_on_unknown.join(", "));
-    }
-    if let Some(decider) = &finding.decided_by {
-        decides(decider, style, out);
-    }
+    doubt(finding, style, out);
     fixes(&finding.fix, style, out);
     if !finding.docs.is_empty() {
         out.push_str(&style.paint(Ink::Faint, &format!("  docs: {}", sanitise(&finding.docs))));
@@ -46,13 +43,30 @@ pub(super) fn write(finding: &Finding, told: &str, style: &Style, out: &mut Stri
     }
 }
 
-/// The fact that decides, how to have it, and what the cause may be instead.
-fn decides(decider: &Decider, style: &Style, out: &mut String) {
-    let needs = decider.needs.as_ref().map(|needs| format!(" (needs {needs})")).unwrap_or_default();
-    paragraph(out, style, "  decided by             ", "    ", &format!("{}{needs}", decider.fact));
-    let instead: Vec<&str> = decider.instead.iter().map(Code::as_str).collect();
-    if !instead.is_empty() {
-        paragraph(out, style, "  or else it may be      ", "    ", &instead.join(", "));
+/// Without which facts it is not sure, what it may be instead, and the command that decides.
+fn doubt(finding: &Finding, style: &Style, out: &mut String) {
+    let decider = finding.decided_by.as_ref();
+    if let Some(fact) = decider.map(|decider| &decider.fact).or(finding.depends_on_unknown.first()) {
+        let others = finding.depends_on_unknown.iter().filter(|other| *other != fact);
+        let facts: Vec<&str> = std::iter::once(fact).chain(others).map(String::as_str).collect();
+        let needs = decider.and_then(|decider| decider.needs.as_ref());
+        let needs = needs.map(|needs| format!(" (needs {needs})")).unwrap_or_default();
+        let label = match finding.confidence {
+            Confidence::Possible => "  not sure without       ",
+            Confidence::Likely | Confidence::Certain => "  not known besides      ",
+        };
+        paragraph(out, style, label, "    ", &format!("{}{needs}", facts.join(", ")));
+    }
+    let Some(decider) = decider else { return };
+    if !decider.instead.is_empty() {
+        let shown: Vec<&str> = decider.instead.iter().take(CANDIDATES).map(Code::as_str).collect();
+        let more = decider.instead.len() - shown.len();
+        let more = if more == 0 { String::new() } else { format!(" and {more} more (see -o json)") };
+        paragraph(out, style, "  if not, it may be      ", "    ", &format!("{}{more}", shown.join(", ")));
+    }
+    if decider.command.is_some() {
+        line(out, "  decide with");
+        command(decider.command.as_deref(), style, out);
     }
 }
 
