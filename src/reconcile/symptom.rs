@@ -91,6 +91,11 @@ impl<'a> Symptom<'a> {
         matches!(self, Self::Reached(_))
     }
 
+    /// Whether somebody looked and the endpoint cannot be used from here.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Reached(_) | Self::Untested)
+    }
+
     /// Whether the endpoint's own service answered, be it with a refusal.
     pub fn answered(&self) -> bool {
         matches!(self, Self::Reached(_) | Self::Denied(..) | Self::Unavailable(_))

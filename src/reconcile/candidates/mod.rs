@@ -35,7 +35,7 @@ type Outcome = BTreeMap<Code, Likelihood>;
 pub(super) fn decide(case: &Case<'_>, findings: &mut [Finding]) {
     let is_open = |finding: &Finding| finding.root_cause && finding.confidence == Confidence::Possible;
     // What is sure by itself may still be an effect of something that nobody saw. Of a fleet only the open ones are asked.
-    let fails = !case.options.audit && case.endpoints().any(|e| !Symptom::of(e).is_reached());
+    let fails = !case.options.audit && case.endpoints().any(|e| Symptom::of(e).is_failure());
     let stands_to_fall = |finding: &Finding| finding.root_cause && fails;
     let concerns = |finding: &Finding| is_open(finding) || stands_to_fall(finding);
     if !findings.iter().any(concerns) {

@@ -56,7 +56,7 @@ fn explained(case: &Case<'_>, finding: &Finding, all: &[Finding]) -> usize {
     }
     let told = all.iter().filter(|f| codes.contains(&f.code)).flat_map(|f| &f.evidence);
     let hosts: BTreeSet<&str> = told.filter_map(|piece| piece.endpoint.as_deref()).collect();
-    let failing = case.endpoints().filter(|e| !Symptom::of(e).is_reached());
+    let failing = case.endpoints().filter(|e| Symptom::of(e).is_failure());
     failing.filter(|e| hosts.contains(e.host.as_str())).count()
 }
 
