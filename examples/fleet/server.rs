@@ -91,6 +91,11 @@ fn serve(stream: TcpStream, world: &World, latency: Duration, silent_from: usize
         let target = first.split_whitespace().nth(1)?;
         let path = target.split('?').next()?;
         std::thread::sleep(latency);
+        if first.starts_with("HEAD ") {
+            // No body: it would be taken for the answer to what is asked next on this connection.
+            send(&mut writer, 404, "", b"", false)?;
+            continue;
+        }
         if path == "/identity" {
             let token = json!({ "access_token": "loopback", "expires_on": "4102444800", "resource": "x", "token_type": "Bearer" });
             send(&mut writer, 200, "", token.to_string().as_bytes(), false)?;
