@@ -310,6 +310,9 @@ pub struct VirtualNetwork {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Peering {
+    /// Its own name in the network that it leads from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The other network.
     pub remote: ResourceId,
     /// `Connected`, `Initiated`, `Disconnected`.

@@ -132,7 +132,8 @@ fn note_lookup(case: &Case<'_>) {
 /// What every rule says of a case, and which of it explains the rest.
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let said = rules::all().flat_map(|rule| (rule.check)(case).into_iter().map(move |draft| (rule, draft)));
-    root_cause::settle(said.collect())
+    let failing = case.endpoints().filter(|e| !symptom::Symptom::of(e).is_reached()).map(|e| &e.host);
+    root_cause::settle(said.collect(), &failing.collect::<Vec<_>>())
 }
 
 fn diagnose(case: &Case<'_>) -> RegistryReport {

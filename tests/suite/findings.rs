@@ -55,6 +55,14 @@ pub(crate) fn complaint(fixture: &Fixture) -> Option<String> {
             return Some(format!("no fix prints '{command}', but {printed:?}"));
         }
     }
+    let words = |f: &Finding| {
+        let fixes: Vec<&str> = f.fix.iter().map(|fix| fix.summary.as_str()).collect();
+        format!("{}\n{}\n{}", f.title, f.detail, fixes.join("\n"))
+    };
+    let said: Vec<String> = findings.iter().map(|f| words(f)).collect();
+    if let Some(silent) = fixture.says.iter().find(|text| !said.iter().any(|words| words.contains(*text))) {
+        return Some(format!("nothing says '{silent}', but\n{}", said.join("\n")));
+    }
     for finding in findings {
         let code = finding.code.as_str();
         if let Some(wanted) = fixture.confidence.get(code).filter(|w| **w != finding.confidence) {

@@ -20,10 +20,11 @@
 //! | `severity` | table: code = `error`, `warning` or `info` |
 //! | `unknowns` | what the report must list as unknown: parts of a fact's name or of what it needs |
 //! | `command` | a command that one of the fixes prints |
+//! | `says` | texts that the findings say: in a title, a detail or the summary of a fix |
 //!
 //! `<endpoint>`: `login`, `data`, `replica`, `authority`, `arm`, `all` (every registry endpoint), `controls`.
 //! `<event>`: `dns OUTCOME` (nameNotFound, timedOut, serverFailure, …), `resolves ADDRESS` (the connection too),
-//! `tcp OUTCOME`, `tls RESULT`, `closed`, `silent`, `denied ADDRESS`, `status NUMBER`, `untested`.
+//! `tcp OUTCOME`, `tls RESULT`, `closed`, `silent`, `denied ADDRESS` (`unnamed`: the refusal names none), `status NUMBER`, `untested`.
 //! A merge patch that names `known` takes away `unknown`, and the other way round.
 
 use acr_doctor::facts::{Confidence, ConfigFacts, ProbeFacts, Report, Severity};
@@ -71,6 +72,8 @@ pub(crate) struct Fixture {
     #[serde(default)]
     pub(crate) unknowns: Vec<String>,
     pub(crate) command: Option<String>,
+    #[serde(default)]
+    pub(crate) says: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -292,6 +295,11 @@ pub(crate) fn happen(endpoint: &mut Map<String, Value>, what: &str, argument: Op
         }
         "closed" => endpoint.get_mut("http")?["outcome"] = json!({ "result": "closed" }),
         "silent" => endpoint.get_mut("http")?["outcome"] = json!({ "result": "timedOut" }),
+        "denied" if argument? == "unnamed" => {
+            endpoint.get_mut("http")?["outcome"] = json!({ "result": "answered", "with": {
+                "status": 403, "contentType": "application/json", "isRegistry": true,
+                "errors": [{ "code": "DENIED", "message": "requested access to the resource is denied" }] } });
+        }
         "denied" => {
             let message = format!(
                 "client with IP '{}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access.",

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use acr_doctor::facts::finding::Decider;
-use acr_doctor::facts::{Code, Finding, Severity};
+use acr_doctor::facts::{Code, Finding, Severity, Verdict};
 use acr_doctor::reconcile::reconcile;
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,9 +46,15 @@ fn masks() -> Vec<Mask> {
 }
 
 fn findings(world: &Value) -> Option<Vec<Finding>> {
+    Some(judged(world)?.0)
+}
+
+/// The findings of a world, and whether its client is shut out.
+fn judged(world: &Value) -> Option<(Vec<Finding>, bool)> {
     let (config, probes) = fixtures::facts(world).ok()?;
     let report = reconcile(&config, &probes, &fixtures::options());
-    Some(report.registries.into_iter().flat_map(|r| r.findings).collect())
+    let blocked = report.registries.iter().any(|r| r.verdict == Verdict::Blocked);
+    Some((report.registries.into_iter().flat_map(|r| r.findings).collect(), blocked))
 }
 
 /// The first case of every code and world that needs no options and names exactly its own code as the cause.
@@ -82,16 +88,17 @@ fn faults() -> Vec<Fault> {
 /// What only limits the sight is no root cause beside a failure; it is named if it is found.
 const LIMITS_OF_SIGHT: &[&str] = &["access/not-signed-in", "access/arm-forbidden"];
 
-/// The causes of a pair that its combination does not name. A warning beside an error is named if it is found.
+/// The causes of a pair that its combination does not name. A warning beside what shuts the client out (an error, or the
+/// one warning that is met at an endpoint) is named if it is found.
 fn lost<'f>(world: &Value, pair: [&'f Fault; 2]) -> Option<Vec<(&'f str, String)>> {
     let mut world = world.clone();
     for fault in pair {
         document::apply(&mut world, &fault.changes);
     }
-    let found = findings(&world)?;
-    let errors = found.iter().any(|f| f.severity == Severity::Error);
+    let (found, blocked) = judged(&world)?;
+    let beside = found.iter().any(|f| f.severity == Severity::Error) || (blocked && found.iter().any(|f| f.root_cause));
     let named = |fault: &Fault| {
-        let lighter = (errors && fault.severity < Severity::Error) || LIMITS_OF_SIGHT.contains(&fault.root.as_str());
+        let lighter = (beside && fault.severity < Severity::Error) || LIMITS_OF_SIGHT.contains(&fault.root.as_str());
         let mut own = found.iter().filter(|f| f.code.as_str() == fault.root);
         own.any(|f| f.root_cause || (lighter && f.explained_by.is_empty()))
     };

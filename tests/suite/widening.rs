@@ -203,9 +203,9 @@ impl Own {
         let mut subnets = BTreeSet::new();
         let seen = probe.map(|p| serde_json::to_value(p).unwrap()).unwrap_or_default();
         for endpoint in seen["endpoints"].as_array().into_iter().flatten() {
-            addresses.extend(
-                endpoint["http"]["outcome"]["with"]["deniedClient"].as_str().map(|a| a.parse::<IpAddr>().unwrap()),
-            );
+            let tries = endpoint["deniedClients"].as_array().into_iter().flatten();
+            let refused = tries.chain([&endpoint["http"]["outcome"]["with"]["deniedClient"]]);
+            addresses.extend(refused.filter_map(|a| a.as_str()).map(|a| a.parse::<IpAddr>().unwrap()));
         }
         addresses.extend(probe.and_then(|p| p.vantage.egress_ip.known()));
         subnets.extend(probe.and_then(|p| p.vantage.subnet.known().cloned().flatten()));

@@ -141,6 +141,7 @@ pub(crate) fn virtual_network(document: &Value) -> VirtualNetwork {
 fn peering(value: &Value) -> Option<Peering> {
     let mut members = Members::of(value);
     Some(Peering {
+        name: members.text("name"),
         remote: members.reference("remoteVirtualNetwork")?,
         state: members.text("peeringState")?,
         unrecognised: members.rest(),

@@ -175,6 +175,7 @@ fn network<'a>(case: &Case<'a>) -> Option<Gap<'a>> {
     let servers = name_servers(case, id);
     let with = |remotes: &[ResourceId], dns_servers: &[IpAddr]| {
         let peerings = remotes.iter().map(|remote| Peering {
+            name: None,
             remote: remote.clone(),
             state: "Connected".to_owned(),
             unrecognised: Unrecognised::new(),

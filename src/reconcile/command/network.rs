@@ -3,14 +3,43 @@
 use serde_json::json;
 
 use super::{line, put, scope};
+use crate::facts::network::Peering;
 use crate::facts::{Change, Fix, ResourceId};
 
-/// Peers a network with another, in both directions: one alone connects nobody.
-pub fn peer(own: &ResourceId, theirs: &ResourceId) -> Fix {
+/// Peers a network with another, in both directions: one alone connects nobody. `there` and `back` are the peerings that
+/// stand already, where they are known. One that waits for the other side (Initiated) stays; one whose other side is gone
+/// (Disconnected) can only be made anew, and the other side not before it is gone.
+pub fn peer(own: &ResourceId, theirs: &ResourceId, there: Option<&Peering>, back: Option<&Peering>) -> Fix {
+    let sides = [(own, theirs, there), (theirs, own, back)];
+    let left_over = sides.into_iter().filter_map(|(from, _, stands)| {
+        let gone = stands.filter(|p| !waits(p))?;
+        Some(delete_peering(from, gone.name.as_deref()?))
+    });
+    let one_waits = [there, back].into_iter().flatten().filter(|p| waits(p)).count() == 1;
+    let missing = sides.into_iter().filter(|(.., stands)| !(one_waits && stands.is_some_and(waits)));
     Fix::steps(
         format!("Peer the network '{}' with '{}', and back", own.name(), theirs.name()),
-        [peering(own, theirs), peering(theirs, own)],
+        left_over.chain(missing.map(|(from, to, _)| peering(from, to))),
     )
+}
+
+fn waits(peering: &Peering) -> bool {
+    peering.state.eq_ignore_ascii_case("Initiated")
+}
+
+fn delete_peering(from: &ResourceId, name: &str) -> Fix {
+    let mut words = vec!["az", "network", "vnet", "peering", "delete", "-n", name];
+    words.extend(scope(from));
+    words.extend(["--vnet-name", from.name()]);
+    let fix = Fix::command(
+        format!("Delete the peering '{name}' of '{}', whose other side is gone", from.name()),
+        line(words),
+    )
+    .iac("Microsoft.Network/virtualNetworks/virtualNetworkPeerings", "azurerm_virtual_network_peering");
+    match format!("{from}/virtualNetworkPeerings/{name}").parse() {
+        Ok(resource) => fix.change(Change::Delete { resource }),
+        Err(_) => fix,
+    }
 }
 
 fn peering(from: &ResourceId, to: &ResourceId) -> Fix {

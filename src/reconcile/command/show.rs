@@ -31,7 +31,7 @@ fn of_registry(case: &Case<'_>, fact: &str) -> Option<String> {
         "registry configuration" => {
             "{publicNetworkAccess:publicNetworkAccess,networkRuleSet:networkRuleSet,privateEndpointConnections:privateEndpointConnections}"
         }
-        "publicNetworkAccess" | "networkRuleSet" | "encryption" => fact,
+        "publicNetworkAccess" | "networkRuleSet" | "networkRuleSet.defaultAction" | "encryption" => fact,
         "policies.azureADAuthenticationAsArmPolicy" => "policies.azureAdAuthenticationAsArmPolicy.status",
         "whether the identity of the customer-managed key exists" => "identity",
         "networkRuleSet.virtualNetworkRules" => {

@@ -8,6 +8,8 @@ use crate::facts::{Change, EndpointObservation, Fix, Fqdn, ResourceId};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::private_link;
 
+use super::dns_zone::resolving_network;
+
 /// Azure's own resolver, as every virtual network sees it.
 pub(super) const AZURE_DNS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(168, 63, 129, 16));
 
@@ -75,10 +77,15 @@ pub(super) fn public_answer_fixes(
     endpoint: &PrivateEndpoint,
 ) -> Vec<Fix> {
     let servers = custom_servers(login);
-    let linked = case.zones_for(&login.host).into_iter().any(|(zone, _)| case.linked_here(zone) == Some(true));
-    let zone = case.zones_for(&login.host).into_iter().map(|(zone, _)| zone).next();
-    match (zone, &case.place.network) {
-        (Some(zone), Some(network)) if !linked => vec![private_link::link_zone(&zone.id, network)],
+    // A link counts only where the names are resolved: in the client's network, or in that of its own DNS server.
+    let resolving = resolving_network(case);
+    let zones: Vec<&PrivateDnsZone> = case.zones_for(&login.host).into_iter().map(|(zone, _)| zone).collect();
+    let links = |zone: &PrivateDnsZone, network: &ResourceId| {
+        zone.links.known().is_some_and(|links| links.iter().any(|link| link.virtual_network == *network))
+    };
+    let linked = |network: &ResourceId| zones.iter().any(|zone| links(zone, network));
+    match (zones.first(), &resolving) {
+        (Some(zone), Some(network)) if !linked(network) => vec![private_link::link_zone(&zone.id, network)],
         _ if !servers.is_empty() => vec![forward(case, &servers)],
         (None, Some(network)) if case.config.private_dns_zones.is_known() => vec![new_zone(case, endpoint, network)],
         _ => vec![Fix::advice(format!(

@@ -1,11 +1,12 @@
 //! The registry's public-access rules.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::facts::registry::NetworkRuleSet;
-use crate::facts::{EndpointObservation, Evidence, Fix, RegistryConfig};
+use crate::facts::registry::{DefaultAction, NetworkRuleSet, PublicNetworkAccess};
+use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, RegistryConfig};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -89,9 +90,14 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
         return Vec::new();
     };
     let shown = ip.map_or_else(|| "the client's address".to_owned(), |ip| ip.to_string());
+    let saw = match ip {
+        Some(ip) => format!("the address that it saw, {ip}"),
+        None => "the address that it saw, and the refusal does not name it".to_owned(),
+    };
+    let refused = addresses(&denied);
     let draft = Draft::new(
         format!("The registry does not allow {shown}"),
-        format!("{} answered 403 DENIED: its firewall has no rule for the address that it saw, {shown}.", first.host),
+        format!("{} answered 403 DENIED: it does not let in {saw}.{}", first.host, by_several(case, &refused)),
     )
     .about(denied.iter().map(|(e, _)| &e.host))
     .seen(refusals(&denied));
@@ -109,22 +115,68 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     if case.public_access_disabled() || ip.is_some_and(|ip| case.ip_rule_covers(ip)) {
         return Vec::new();
     }
-    let fixes = ip.iter().map(|ip| command::let_in(registry, *ip)).chain([open_wide(registry)]);
+    // One address alone mends half where they alternate; of a refusal that names none, the one that was told counts.
+    let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
+    let known: BTreeSet<IpAddr> = if refused.is_empty() { told.into_iter().collect() } else { refused };
+    let missing: Vec<Fix> =
+        known.iter().filter(|ip| !case.ip_rule_covers(**ip)).map(|ip| command::let_in(registry, *ip)).collect();
+    let fixes = together(missing).into_iter().chain([open_wide(registry)]);
     match case.rules() {
         Some(Some(rules)) if case.default_deny() => {
             let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
             vec![match (case.public_access(), super::vnet_endpoint::unread_subnet(case)) {
-                (None, _) => draft.possible(["publicNetworkAccess".to_owned()]),
+                (None | Some(PublicNetworkAccess::Unrecognised(_)), _) => {
+                    draft.possible(["publicNetworkAccess".to_owned()])
+                }
                 (Some(_), Some(subnet)) => draft.possible([format!("subnet '{}'", subnet.name())]),
                 // Which address it was is not told: one of the rules may cover it, and not be in force yet.
                 (Some(_), None) if ip.is_none() && !rules.ip_rules.is_empty() => draft.likely(),
                 (Some(_), None) => draft,
             }]
         }
+        Some(Some(rules)) if matches!(rules.default_action, DefaultAction::Unrecognised(_)) => {
+            let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
+            vec![draft.possible(["networkRuleSet.defaultAction".to_owned()])]
+        }
         // The configuration says that everybody is let in: `firewall/rule-not-in-effect` has its say.
         Some(_) => Vec::new(),
-        None => vec![draft.possible(["networkRuleSet".to_owned()]).mend(fixes)],
+        None => {
+            let open = case.public_access().is_none().then_some("publicNetworkAccess");
+            let missing = open.into_iter().chain(["networkRuleSet"]).map(str::to_owned);
+            vec![draft.possible(missing).mend(fixes)]
+        }
     }
+}
+
+/// Every public address that was refused: those of all tries.
+fn addresses(denied: &[(&EndpointObservation, Option<IpAddr>)]) -> BTreeSet<IpAddr> {
+    let tries = denied.iter().flat_map(|(e, ip)| ip.iter().chain(&e.denied_clients));
+    tries.copied().filter(|ip| !is_private(*ip)).collect()
+}
+
+/// A sentence about addresses that alternate, as those of a NAT gateway or a firewall: several were refused, or an
+/// endpoint of the same rules let the client in.
+fn by_several(case: &Case<'_>, refused: &BTreeSet<IpAddr>) -> String {
+    if refused.len() > 1 {
+        let shown: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        return format!(" The address alternates: {} were refused.", shown.join(", "));
+    }
+    let let_in = case.endpoints().find(|e| {
+        e.role != EndpointRole::Storage
+            && e.http.is_some()
+            && Symptom::of(e).is_reached()
+            && !resolves_privately(e)
+            && case.default_deny()
+    });
+    let_in.map(|e| format!(" {} let the client in: it comes by more than one address.", e.host)).unwrap_or_default()
+}
+
+/// Rules for all of several addresses in one fix.
+fn together(mut fixes: Vec<Fix>) -> Option<Fix> {
+    if fixes.len() > 1 && fixes.iter().all(|fix| fix.command.is_some()) {
+        return Some(Fix::steps("Allow the addresses that were refused", fixes));
+    }
+    (!fixes.is_empty()).then(|| fixes.swap_remove(0))
 }
 
 fn unread_fix(case: &Case<'_>, ip: IpAddr) -> Option<Fix> {

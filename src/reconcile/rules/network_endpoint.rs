@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use serde_json::json;
 
-use crate::facts::network::{NetworkSecurityGroup, PrivateEndpoint, SecurityRule};
+use crate::facts::network::{NetworkSecurityGroup, Peering, PrivateEndpoint, SecurityRule};
 use crate::facts::probe::TcpOutcome;
-use crate::facts::{Change, EndpointRole, Fix, Fqdn};
+use crate::facts::{Change, EndpointRole, Fix, Fqdn, ResourceId};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::network::{self, AllowRule, free_priority};
 use crate::reconcile::evidence;
@@ -15,6 +15,7 @@ use crate::reconcile::rule::{Draft, Rule, declare_finding};
 use crate::reconcile::security_rules::{Connection, Judgement, inbound};
 use crate::reconcile::symptom::Symptom;
 
+use super::dns_private::place_evidence;
 use super::network::{list_of, on_private_address, stands_alone, tried, wrong_private_address};
 
 pub(super) static RULES: &[&Rule] = &[&PRIVATE_ENDPOINT_UNREACHABLE];
@@ -75,6 +76,10 @@ fn private_endpoint_unreachable(case: &Case<'_>) -> Vec<Draft> {
         "/properties/privateLinkServiceConnectionState/status",
         connection.status.as_str(),
     )]);
+    let draft = match apart(case, endpoint) {
+        Some(apart) => apart.tell(case, draft),
+        None => draft,
+    };
     vec![match silent.iter().flat_map(|e| tried(e)).find_map(|ip| denied_at(case, endpoint, ip)) {
         Some((group, rule)) => denied_there(draft, &address, group, rule),
         None => draft.mend([way_there(case, endpoint, &address, &hosts)]),
@@ -86,18 +91,54 @@ fn allow(hosts: &[&Fqdn]) -> Change {
     Change::AllowEgress { hosts: hosts.iter().copied().cloned().collect() }
 }
 
+/// Two networks that no connected peering joins, and the peerings that stand between them.
+struct Apart<'a> {
+    own: ResourceId,
+    theirs: ResourceId,
+    there: Option<&'a Peering>,
+    back: Option<&'a Peering>,
+}
+
+/// The client's network and the endpoint's, where both are known and not peered.
+fn apart<'a>(case: &Case<'a>, endpoint: &PrivateEndpoint) -> Option<Apart<'a>> {
+    let (own, theirs) = (case.place.network.clone()?, endpoint.virtual_network()?);
+    if case.place.reaches(case.config, &theirs) != Some(false) {
+        return None;
+    }
+    let side = |from, to: &ResourceId| case.network(from)?.peerings.iter().find(|p| p.remote == *to);
+    Some(Apart { there: side(&own, &theirs), back: side(&theirs, &own), own, theirs })
+}
+
+impl Apart<'_> {
+    /// Says so, with what ARM shows of both sides.
+    fn tell(&self, case: &Case<'_>, draft: Draft) -> Draft {
+        let (own, theirs) = (self.own.name(), self.theirs.name());
+        let state = self.there.or(self.back).map(|p| format!(" (the peering is {})", p.state)).unwrap_or_default();
+        let mut draft = draft.seen([(&self.own, self.there), (&self.theirs, self.back)].into_iter().filter_map(
+            |(network, side)| {
+                case.network(network)?;
+                let seen = side.map_or_else(|| json!([]), |p| json!([{ "remote": p.remote, "state": p.state }]));
+                Some(evidence::config(network, "/properties/virtualNetworkPeerings", seen))
+            },
+        ));
+        draft.detail = format!(
+            "{} The client is in the network '{own}', the private endpoint in '{theirs}', and no connected peering joins them{state}.",
+            draft.detail
+        );
+        draft.seen([place_evidence(case)])
+    }
+}
+
 /// A peering, where both networks are known and not peered; else what to look at.
 fn way_there(case: &Case<'_>, endpoint: &PrivateEndpoint, address: &str, hosts: &[&Fqdn]) -> Fix {
-    let network = endpoint.virtual_network();
-    let reaches = network.as_ref().and_then(|n| case.place.reaches(case.config, n));
-    let (Some(own), Some(theirs), Some(false)) = (&case.place.network, &network, reaches) else {
+    let Some(Apart { own, theirs, there, back }) = apart(case, endpoint) else {
         return Fix::advice(format!(
             "Check the route from here to {address} (peering, VPN, ExpressRoute) and the security group of the subnet '{}' for TCP 443",
             endpoint.subnet.as_ref().map_or("?", |s| s.name())
         ))
         .change(allow(hosts));
     };
-    network::peer(own, theirs)
+    network::peer(&own, &theirs, there, back)
 }
 
 /// The inbound rule of the endpoint's own subnet that denies this client. Security groups count for private endpoints

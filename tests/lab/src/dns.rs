@@ -79,9 +79,23 @@ enum Private {
     AskPublic,
 }
 
-/// What the private zones that are linked to the client's network say of a name; `None` if none holds it.
+/// The network that Azure DNS is asked from: the client's own, or that of its DNS server where it has one in a network.
+fn asking_network(documents: &crate::documents::Documents) -> String {
+    let own = names::network_of(&base::client_subnet()).to_owned();
+    let servers = documents.get(&own).map(|network| items(network, "/properties/dhcpOptions/dnsServers").to_vec());
+    let servers: Vec<Ipv4Addr> = servers.iter().flatten().filter_map(|server| server.as_str()?.parse().ok()).collect();
+    let holds = |network: &&serde_json::Value| {
+        let ranges = items(network, "/properties/addressSpace/addressPrefixes").iter();
+        let ranges = ranges.filter_map(|range| range.as_str()?.parse::<ipnet::Ipv4Net>().ok());
+        ranges.into_iter().any(|range| servers.iter().any(|server| range.contains(server)))
+    };
+    let of_server = documents.of_type("Microsoft.Network/virtualNetworks").find(holds);
+    of_server.map_or(own, |network| text(network, "/id").to_owned())
+}
+
+/// What the private zones say of a name that are linked to the network that asks; `None` if none holds it.
 fn private_answer(world: &World, name: &str) -> Option<Private> {
-    let network = names::network_of(&base::client_subnet()).to_owned();
+    let network = asking_network(&world.documents);
     let mut said = None;
     let mut longest = 0;
     for zone in world.documents.of_type("Microsoft.Network/privateDnsZones") {

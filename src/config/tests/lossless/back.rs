@@ -139,7 +139,8 @@ pub(super) fn usage(read: &Usage) -> Value {
 
 pub(super) fn virtual_network(read: &VirtualNetwork) -> Value {
     let peerings = read.peerings.iter().map(|p| {
-        let facts = [("remoteVirtualNetwork", reference(&p.remote)), ("peeringState", json!(p.state))];
+        let facts =
+            [("name", json!(p.name)), ("remoteVirtualNetwork", reference(&p.remote)), ("peeringState", json!(p.state))];
         shaped(facts, &p.unrecognised)
     });
     shaped([("virtualNetworkPeerings", peerings.collect())], &read.unrecognised)
