@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use acr_doctor::facts::report::Observed;
 use acr_doctor::facts::{
     Code, Confidence, ConfigFacts, Finding, ProbeFacts, RegistryReport, Report, Severity, Verdict,
 };
@@ -365,4 +366,46 @@ proptest! {
             prop_assert!(registry.findings.iter().any(|f| f.root_cause), "{:?} {told:?}", registry.paths);
         }
     }
+
+    /// In a healthy world, so that nothing else is the cause.
+    #[test]
+    fn an_endpoint_that_fails_is_told_why(
+        (world, at) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        stage in prop::sample::select(vec!["dns", "tcp", "tls", "http"]),
+        met in any_facts::document("probe"),
+    ) {
+        let mut world = world.get(healthy()).clone();
+        let endpoints = world["probe"]["endpoints"].as_array_mut().expect("each world was looked at");
+        let at = at.index(endpoints.len());
+        let endpoint = &mut endpoints[at];
+        let Some(what) = meets(endpoint, stage, &met) else { return Ok(()) };
+        let Ok((config, probes)) = fixtures::facts(&world) else { return Ok(()) };
+        let report = judged(&config, &probes, false);
+        for registry in &report.registries {
+            let fails = registry.paths.iter().any(|p| matches!(p.observed, Observed::Refused | Observed::Unreachable));
+            let told = registry.findings.iter().any(|f| f.root_cause && f.severity >= Severity::Warning);
+            prop_assert!(told || !fails, "{what}: {:?}", registry.paths);
+        }
+    }
+}
+
+/// The worlds in which nothing is wrong.
+fn healthy() -> &'static [Value] {
+    &bases()[..golden::files("tests/worlds", "json").len()]
+}
+
+/// At this stage an endpoint meets what another one met, and comes no further.
+fn meets(endpoint: &mut Value, stage: &str, probe: &Value) -> Option<Value> {
+    let others = probe["endpoints"].as_array()?.iter();
+    let mut met = others.filter_map(|other| other.get(stage)).find(|met| !met.is_null())?.clone();
+    for connection in met.as_array_mut().into_iter().flatten() {
+        connection["address"] = endpoint["dns"]["answer"]["addresses"][0]["ip"].clone();
+    }
+    let members = endpoint.as_object_mut()?;
+    let later = ["dns", "tcp", "tls", "http"].into_iter().skip_while(|other| *other != stage);
+    for gone in later {
+        members.remove(gone);
+    }
+    members.insert(stage.to_owned(), met.clone());
+    Some(met)
 }

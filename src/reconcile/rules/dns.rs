@@ -1,5 +1,7 @@
 //! Name resolution as such: names that do not exist, resolvers that fail.
 
+use super::dns_private::missing_in_private_zone;
+use super::dns_zone::shadowing_zone;
 use crate::facts::dns::{DnsObservation, DnsOutcome, ServerAnswer};
 use crate::facts::{EndpointObservation, EndpointRole, Fix};
 use crate::reconcile::case::Case;
@@ -54,9 +56,11 @@ fn resolves_publicly(endpoint: &EndpointObservation) -> bool {
     super::dns_private::public_answer(endpoint).is_some()
 }
 
-/// Data endpoints that the resolver does not know, beside a login server that it knows by its public address.
+/// Data endpoints that the resolver does not know, or not to their end, beside a login server that it knows by its public
+/// address.
 fn data_not_found(case: &Case<'_>) -> Option<Draft> {
-    let lost: Vec<_> = case.data_endpoints().filter(|e| is_unknown_name(case, e)).collect();
+    let hidden = |e: &EndpointObservation| missing_in_private_zone(case, e) && shadowing_zone(case, &e.host).is_none();
+    let lost: Vec<_> = case.data_endpoints().filter(|e| is_unknown_name(case, e) || hidden(e)).collect();
     let first = lost.first()?;
     let server = first.dns.iter().flat_map(DnsObservation::real_servers).map(|s| s.server.ip().to_string()).next();
     let server = server.unwrap_or_else(|| "the resolver".to_owned());

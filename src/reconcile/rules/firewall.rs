@@ -28,9 +28,14 @@ pub(super) fn denied<'a>(case: &Case<'a>) -> Vec<(&'a EndpointObservation, Optio
         .collect()
 }
 
-/// Endpoints refused by an address of the given kind; a refusal that names none counts as public.
+/// Endpoints refused by a public address.
 fn denied_publicly<'a>(case: &Case<'a>) -> Vec<(&'a EndpointObservation, Option<IpAddr>)> {
-    denied(case).into_iter().filter(|(_, ip)| !ip.is_some_and(is_private)).collect()
+    denied(case).into_iter().filter(|(e, ip)| came_publicly(e, *ip)).collect()
+}
+
+/// Whether the registry saw a public address; of a refusal that names none, the way there tells.
+fn came_publicly(endpoint: &EndpointObservation, seen: Option<IpAddr>) -> bool {
+    seen.map_or_else(|| endpoint.route.is_proxied() || !resolves_privately(endpoint), |ip| !is_private(ip))
 }
 
 fn refusals(denied: &[(&EndpointObservation, Option<IpAddr>)]) -> Vec<Evidence> {
@@ -210,8 +215,7 @@ declare_finding! {
 
 fn public_access_disabled(case: &Case<'_>) -> Vec<Draft> {
     // By a service endpoint too; a private address at a private endpoint's door is the connection's matter.
-    let at_private_door =
-        |e: &EndpointObservation, ip: Option<IpAddr>| resolves_privately(e) && ip.is_some_and(is_private);
+    let at_private_door = |e: &EndpointObservation, ip: Option<IpAddr>| resolves_privately(e) && !came_publicly(e, ip);
     let denied: Vec<_> = denied(case).into_iter().filter(|(e, ip)| !at_private_door(e, *ip)).collect();
     let (Some(registry), Some((first, ip))) = (case.registry, denied.first()) else {
         return Vec::new();

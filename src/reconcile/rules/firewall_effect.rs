@@ -29,8 +29,9 @@ declare_finding! {
     ///
     /// ## What decides it
     /// 403 DENIED, and the configuration lets in the address that the refusal names: an IP rule covers it, the client's
-    /// subnet has a rule, the default action is Allow, or the request came through an approved private endpoint. Where
-    /// `publicNetworkAccess`, or whose the private address is, may not be read it is only possible.
+    /// subnet has a rule, the default action is Allow, or the request came through an approved private endpoint; by the
+    /// last two whatever address it was. Where `publicNetworkAccess`, or whose the private address is, may not be read it is
+    /// only possible.
     ///
     /// ## Fix
     /// Wait a few minutes and check again. If the address alternates, allow all of them.
@@ -45,10 +46,9 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
     let Some(registry) = case.registry else {
         return Vec::new();
     };
-    let refused: Vec<(&EndpointObservation, IpAddr, LetIn)> = denied(case)
+    let refused: Vec<(&EndpointObservation, Option<IpAddr>, LetIn)> = denied(case)
         .into_iter()
         .filter_map(|(e, ip)| {
-            let ip = ip?;
             let by = if resolves_privately(e) { by_private_endpoint(case, e, ip) } else { let_in_by(case, ip) };
             Some((e, ip, by?))
         })
@@ -56,19 +56,23 @@ fn rule_not_in_effect(case: &Case<'_>) -> Vec<Draft> {
     let Some((first, address, LetIn { by, .. })) = refused.first() else {
         return Vec::new();
     };
-    let others: BTreeSet<IpAddr> =
-        refused.iter().flat_map(|(e, _, _)| e.denied_clients.iter().copied()).filter(|ip| ip != address).collect();
+    let whom = address.map_or_else(|| "this client".to_owned(), |ip| ip.to_string());
+    let others: BTreeSet<IpAddr> = refused
+        .iter()
+        .flat_map(|(e, _, _)| e.denied_clients.iter().copied())
+        .filter(|ip| Some(*ip) != *address)
+        .collect();
     let shown: Vec<String> = others.iter().map(ToString::to_string).collect();
     let detail = if others.is_empty() {
-        format!("{} refused {address}, although {by}. Changes take some minutes to come into force.", first.host)
+        format!("{} refused {whom}, although {by}. Changes take some minutes to come into force.", first.host)
     } else {
         format!(
-            "{} refused {address}, although {by}. The egress address alternates: {} was refused as well.",
+            "{} refused {whom}, although {by}. The egress address alternates: {} was refused as well.",
             first.host,
             shown.join(", ")
         )
     };
-    let draft = Draft::new(format!("The registry refuses {address} although its configuration lets it in"), detail)
+    let draft = Draft::new(format!("The registry refuses {whom} although its configuration lets it in"), detail)
         .about(refused.iter().map(|(e, _, _)| &e.host))
         .seen(first.http.as_ref().map(|http| evidence::http(&first.host, http)))
         .seen(case.rules().flatten().map(|rules| rule_set(registry, rules)))
@@ -93,8 +97,8 @@ struct LetIn {
     if_only: Option<&'static str>,
 }
 
-/// Which clause of the configuration lets an address in.
-fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<LetIn> {
+/// Which clause of the configuration lets an address in, or whatever address it was that the refusal does not name.
+fn let_in_by(case: &Case<'_>, address: Option<IpAddr>) -> Option<LetIn> {
     let if_only = match case.public_access() {
         Some(PublicNetworkAccess::Enabled) => None,
         None | Some(PublicNetworkAccess::Unrecognised(_)) => Some("publicNetworkAccess"),
@@ -103,20 +107,21 @@ fn let_in_by(case: &Case<'_>, address: IpAddr) -> Option<LetIn> {
     let by = match case.rules()? {
         None => Some("the registry has no network rules"),
         Some(rules) if rules.default_action == DefaultAction::Allow => Some("its default action is Allow"),
-        Some(_) if !is_private(address) && case.ip_rule_covers(address) => Some("an IP rule covers it"),
-        Some(_) if is_private(address) => {
-            let subnet = case.place.subnet.as_ref()?;
-            case.subnet_rules()?.contains(&subnet).then_some("a rule names the client's subnet")
-        }
-        Some(_) => None,
+        Some(_) => match address? {
+            public if !is_private(public) => case.ip_rule_covers(public).then_some("an IP rule covers it"),
+            _ => {
+                let subnet = case.place.subnet.as_ref()?;
+                case.subnet_rules()?.contains(&subnet).then_some("a rule names the client's subnet")
+            }
+        },
     };
     by.map(|by| LetIn { by: by.to_owned(), if_only })
 }
 
-/// The approved private endpoint that the name resolves to, where the registry saw a client behind it: a public address
-/// came another way.
-fn by_private_endpoint(case: &Case<'_>, endpoint: &EndpointObservation, seen: IpAddr) -> Option<LetIn> {
-    if endpoint.route.is_proxied() || !is_private(seen) {
+/// The approved private endpoint that the name resolves to, unless the registry saw a public address: that came another
+/// way.
+fn by_private_endpoint(case: &Case<'_>, endpoint: &EndpointObservation, seen: Option<IpAddr>) -> Option<LetIn> {
+    if endpoint.route.is_proxied() || seen.is_some_and(|ip| !is_private(ip)) {
         return None;
     }
     match endpoint.dns.as_ref()?.answer.ips().find_map(|ip| case.owner_of(ip)) {
