@@ -203,7 +203,7 @@ fn by_deny(case: &Case<'_>, rules: &NetworkRuleSet, seen: Option<&EndpointObserv
         None if rules.ip_rules.is_empty() && no_subnet_rule => {
             Expectation::new(ExpectedPath::Blocked, "the default action is Deny and there is no rule for this client")
         }
-        None => match egress(case).filter(|_| !proxied) {
+        None => match egress_of(case).filter(|_| !proxied) {
             Some(ranges) => by_egress(rules, ranges),
             None => Expectation::new(
                 ExpectedPath::Unknown,
@@ -238,9 +238,21 @@ fn by_egress(rules: &NetworkRuleSet, ranges: &[IpNet]) -> Expectation {
     }
 }
 
+/// The IPv4 addresses that a client comes from and no rule covers, where rules cover a part of them.
+pub fn lets_in_a_part(case: &Case<'_>, seen: &EndpointObservation) -> Option<Vec<IpNet>> {
+    if seen.route.is_proxied() || by_subnet_rule(case).is_some() {
+        return None;
+    }
+    let rules: Vec<IpNet> = case.rules()??.ip_rules.iter().filter_map(|rule| rule.range).map(IpNet::V4).collect();
+    let all: Vec<IpNet> = egress_of(case)?.iter().filter(|range| range.addr().is_ipv4()).copied().collect();
+    let outside: Vec<IpNet> =
+        all.iter().filter(|range| !rules.iter().any(|rule| rule.contains(*range))).copied().collect();
+    (!outside.is_empty() && outside.len() < all.len()).then_some(outside)
+}
+
 /// The public addresses that the client's subnet sends from, where they are known. A default route to an appliance goes
 /// before a NAT gateway.
-fn egress<'a>(case: &Case<'a>) -> Option<&'a [IpNet]> {
+pub fn egress_of<'a>(case: &Case<'a>) -> Option<&'a [IpNet]> {
     let (_, subnet) = case.client_subnet()?;
     let addresses = match &subnet.egress_firewall {
         Known::Known(Some(firewall)) => &firewall.public_addresses,
@@ -325,7 +337,7 @@ fn source_address(case: &Case<'_>, seen: Option<&EndpointObservation>) -> Option
         _ => None,
     });
     let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
-    let only = || match egress(case).filter(|_| !is_proxied(seen))? {
+    let only = || match egress_of(case).filter(|_| !is_proxied(seen))? {
         [one] if one.prefix_len() == one.max_prefix_len() => Some(one.addr()),
         _ => None,
     };

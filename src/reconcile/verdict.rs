@@ -83,7 +83,8 @@ fn sentence(case: &Case<'_>, verdict: Verdict, findings: &[Finding]) -> String {
     };
     match verdict {
         Verdict::Healthy if case.probe.is_none() => {
-            format!("The configuration of {name} has nothing that needs mending.")
+            let unread = if case.unknowns().is_empty() { "" } else { ", as far as it was read" };
+            format!("The configuration of {name} has nothing that needs mending{unread}.")
         }
         Verdict::Healthy => {
             format!("{name} can be used from here; every endpoint answers as the configuration promises.")

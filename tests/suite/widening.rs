@@ -210,6 +210,10 @@ impl Own {
         addresses.extend(probe.and_then(|p| p.vantage.egress_ip.known()));
         subnets.extend(probe.and_then(|p| p.vantage.subnet.known().cloned().flatten()));
         subnets.extend(config.client_subnet.known().cloned().flatten());
+        for read in config.subnets.iter().filter(|read| subnets.contains(&read.id)) {
+            let gateway = read.subnet.known().and_then(Option::as_ref).and_then(|s| s.nat_gateway_addresses.known());
+            addresses.extend(gateway.into_iter().flatten().map(ipnet::IpNet::addr));
+        }
         if let Some(cluster) = &config.cluster {
             addresses.extend(cluster.egress_addresses.known().into_iter().flatten());
             subnets.extend(cluster.node_subnets().into_iter().cloned());

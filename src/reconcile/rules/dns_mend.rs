@@ -7,6 +7,8 @@ use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
 use crate::facts::{Change, EndpointObservation, Fix, Fqdn, ResourceId};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::private_link;
+use crate::reconcile::place::is_private;
+use crate::reconcile::sentence::within;
 
 use super::dns_zone::resolving_network;
 
@@ -70,6 +72,12 @@ fn custom_servers(endpoint: &EndpointObservation) -> Vec<IpAddr> {
     servers.map(|s| s.server.ip()).filter(|ip| *ip != AZURE_DNS).collect()
 }
 
+/// Whether a name was asked of resolvers on the internet alone: no link and no forwarder reaches them.
+pub(super) fn asks_the_internet(endpoint: &EndpointObservation) -> bool {
+    let mut servers = endpoint.dns.iter().flat_map(DnsObservation::real_servers).map(|s| s.server.ip()).peekable();
+    servers.peek().is_some() && servers.all(|ip| ip != AZURE_DNS && !is_private(ip))
+}
+
 /// What brings the private answer to a client that gets the public one.
 pub(super) fn public_answer_fixes(
     case: &Case<'_>,
@@ -84,6 +92,19 @@ pub(super) fn public_answer_fixes(
         zone.links.known().is_some_and(|links| links.iter().any(|link| link.virtual_network == *network))
     };
     let linked = |network: &ResourceId| zones.iter().any(|zone| links(zone, network));
+    if asks_the_internet(login) {
+        let network = case.place.network.as_ref().filter(|network| !linked(network));
+        let link = zones.first().and_then(|zone| Some(private_link::link_zone(&zone.id, network?)));
+        let ask = format!(
+            "Ask the network's own DNS server ({AZURE_DNS}, where it has none) instead of {}, which sees no private zone",
+            shown(&servers)
+        );
+        // The command does half: which file names the servers is the host's matter.
+        return vec![match link {
+            Some(link) => Fix { summary: format!("{ask}, once it is linked: {}", within(&link.summary)), ..link },
+            None => Fix::advice(ask),
+        }];
+    }
     match (zones.first(), &resolving) {
         (Some(zone), Some(network)) if !linked(network) => vec![private_link::link_zone(&zone.id, network)],
         _ if !servers.is_empty() => vec![forward(case, &servers)],

@@ -132,7 +132,8 @@ declare_finding! {
     ///
     /// ## What decides it
     /// The login server resolves to a private address; the data endpoint of the home region gives NXDOMAIN or a public one.
-    /// Where the private endpoint's addresses may not be read it is only possible: it may have none for this name.
+    /// Where the private endpoint's addresses may not be read it is only possible: it may have none for this name. Where nobody
+    /// looked it is a likely warning: a zone has the login server's record for a private endpoint, and none for this name.
     /// If the zone in Azure has the record, the client's resolver answers from elsewhere, such as from records kept by hand.
     ///
     /// ## Fix
@@ -179,6 +180,9 @@ fn replica_record_missing(case: &Case<'_>) -> Vec<Draft> {
 }
 
 fn data_records_missing(case: &Case<'_>, home: bool) -> Vec<Draft> {
+    if case.probe.is_none() {
+        return super::dns_unseen::records_lacking(case, home);
+    }
     let login_is_private = case.login().is_some_and(resolves_privately);
     if !login_is_private {
         return Vec::new();
@@ -216,10 +220,15 @@ fn data_record_missing(case: &Case<'_>, endpoint: &EndpointObservation) -> Draft
             " The zone in Azure has the record: the client's answers come from elsewhere.",
         ),
     };
+    let fails = match case.login_symptom().is_reached() {
+        true if case.is_home(endpoint.region.as_ref()) => "login works and pulls fail",
+        true => "login works, and a pull that is sent there fails",
+        false => "pulls fail even where login works",
+    };
     let draft = Draft::new(
         title,
         format!(
-            "The login server resolves to the private endpoint, its data endpoint does not{}. Layers come from the data endpoint, so login works and pulls fail.{more}",
+            "The login server resolves to the private endpoint, its data endpoint does not{}. Layers come from the data endpoint: {fails}.{more}",
             address.map(|a| format!(" (it should be {a})")).unwrap_or_default()
         ),
     )

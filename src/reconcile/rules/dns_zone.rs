@@ -10,6 +10,7 @@ use crate::reconcile::command::{self, private_link};
 use crate::reconcile::evidence;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
 
+use super::dns_mend::asks_the_internet;
 use super::dns_private::{missing_in_private_zone, place_evidence, public_answer};
 
 pub(super) static RULES: &[&Rule] = &[&PRIVATE_ZONE_NOT_LINKED, &ZONE_SHADOWS_REGISTRY, &ZONE_GROUP_MISSING];
@@ -28,7 +29,7 @@ declare_finding! {
     /// ## What decides it
     /// A zone that could be read has the record with an approved private endpoint's address, none of its links names the
     /// network in which the client's names are resolved (the client's own, or that of its custom DNS server), and the
-    /// resolver gives a public address.
+    /// resolver gives a public address. Where nobody looked it is a likely warning, and only of a zone without any link.
     ///
     /// ## Fix
     /// The virtual network link.
@@ -92,7 +93,11 @@ fn out_of_reach(case: &Case<'_>, record: &RecordSet) -> bool {
 }
 
 fn private_zone_not_linked(case: &Case<'_>) -> Vec<Draft> {
-    let Some(login) = case.login().filter(|e| public_answer(e).is_some() && !is_pinned(e)) else {
+    if case.probe.is_none() {
+        return super::dns_unseen::zone_without_links(case).into_iter().collect();
+    }
+    let asks = |e: &EndpointObservation| !is_pinned(e) && !asks_the_internet(e);
+    let Some(login) = case.login().filter(|e| public_answer(e).is_some() && asks(e)) else {
         return Vec::new();
     };
     let Some(network) = resolving_network(case) else {

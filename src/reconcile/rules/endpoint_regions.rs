@@ -13,6 +13,7 @@ use crate::reconcile::symptom::Symptom;
 use super::dns_private::resolves_privately;
 use super::network::{allow_egress, list_of, login_answers};
 use super::network_rules::restricted_egress;
+use super::private_link_state::update;
 
 pub(super) static RULES: &[&Rule] =
     &[&DEDICATED_DATA_ENDPOINTS_OFF, &REGIONAL_ENDPOINT_BLOCKED, &REPLICA_ENDPOINT_DISABLED, &REPLICA_UNHEALTHY];
@@ -162,6 +163,11 @@ fn records(case: &Case<'_>, hosts: &[&Fqdn]) -> Vec<Fix> {
         .map(|host| {
             let zone = case.zones_for(host).into_iter().next();
             let address = usable.iter().find_map(|(_, endpoint)| case.private_address_for(endpoint, host));
+            // No record can help where the private endpoint has no address for the name.
+            let without = usable.iter().find(|(_, endpoint)| endpoint.addresses.is_known());
+            if let (None, Some((_, endpoint))) = (address, without) {
+                return update(endpoint);
+            }
             match (zone, address) {
                 (Some((zone, record)), Some(address)) => private_link::add_record(&zone.id, &record, address),
                 _ => Fix::advice(format!(

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use crate::facts::registry::{DefaultAction, NetworkRuleSet, PublicNetworkAccess};
-use crate::facts::{EndpointObservation, EndpointRole, Evidence, Fix, RegistryConfig};
+use crate::facts::{EndpointObservation, Evidence, Fix, RegistryConfig};
 use crate::reconcile::case::Case;
 use crate::reconcile::place::is_private;
 use crate::reconcile::rule::{Draft, Rule, declare_finding};
@@ -14,6 +14,7 @@ use crate::reconcile::symptom::Symptom;
 use crate::reconcile::{command, evidence};
 
 use super::dns_private::resolves_privately;
+use super::firewall_addresses::{addresses, by_several, of_one_gateway, only_some_let_in, rules_for};
 use super::public_access::for_address;
 
 pub(super) static RULES: &[&Rule] = &[&CLIENT_IP_NOT_ALLOWED, &PUBLIC_ACCESS_DISABLED, &NOBODY_ALLOWED];
@@ -79,6 +80,8 @@ declare_finding! {
     /// ## What decides it
     /// 403 DENIED naming a public address; the default action is Deny, and no IP rule covers that address. The address in
     /// the refusal is the true egress address. (A private address means a service endpoint: `vnet/subnet-rule-missing`.)
+    /// Of a client that was let in it is a likely warning where the rules hold a part of the addresses that its NAT gateway or
+    /// firewall sends from: the next connection may come by another.
     ///
     /// ## Fix
     /// An IP rule for exactly the address that the registry saw.
@@ -92,7 +95,7 @@ declare_finding! {
 fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     let denied = denied_publicly(case);
     let Some((first, ip)) = denied.first() else {
-        return Vec::new();
+        return only_some_let_in(case).into_iter().collect();
     };
     let shown = ip.map_or_else(|| "the client's address".to_owned(), |ip| ip.to_string());
     let saw = match ip {
@@ -122,10 +125,9 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
     }
     // One address alone mends half where they alternate; of a refusal that names none, the one that was told counts.
     let told = case.probe.and_then(|p| p.vantage.egress_ip.known().copied());
-    let known: BTreeSet<IpAddr> = if refused.is_empty() { told.into_iter().collect() } else { refused };
-    let missing: Vec<Fix> =
-        known.iter().filter(|ip| !case.ip_rule_covers(**ip)).map(|ip| command::let_in(registry, *ip)).collect();
-    let fixes = together(missing).into_iter().chain([open_wide(registry)]);
+    let mut known: BTreeSet<IpAddr> = if refused.is_empty() { told.into_iter().collect() } else { refused };
+    known.extend(of_one_gateway(case, &known));
+    let fixes = rules_for(case, registry, &known).into_iter().chain([open_wide(registry)]);
     match case.rules() {
         Some(Some(rules)) if case.default_deny() => {
             let draft = draft.seen([rule_set(registry, rules)]).mend(fixes);
@@ -151,37 +153,6 @@ fn client_ip_not_allowed(case: &Case<'_>) -> Vec<Draft> {
             vec![draft.possible(missing).mend(fixes)]
         }
     }
-}
-
-/// Every public address that was refused: those of all tries.
-fn addresses(denied: &[(&EndpointObservation, Option<IpAddr>)]) -> BTreeSet<IpAddr> {
-    let tries = denied.iter().flat_map(|(e, ip)| ip.iter().chain(&e.denied_clients));
-    tries.copied().filter(|ip| !is_private(*ip)).collect()
-}
-
-/// A sentence about addresses that alternate, as those of a NAT gateway or a firewall: several were refused, or an
-/// endpoint of the same rules let the client in.
-fn by_several(case: &Case<'_>, refused: &BTreeSet<IpAddr>) -> String {
-    if refused.len() > 1 {
-        let shown: Vec<String> = refused.iter().map(ToString::to_string).collect();
-        return format!(" The address alternates: {} were refused.", shown.join(", "));
-    }
-    let let_in = case.endpoints().find(|e| {
-        e.role != EndpointRole::Storage
-            && e.http.is_some()
-            && Symptom::of(e).is_reached()
-            && !resolves_privately(e)
-            && case.default_deny()
-    });
-    let_in.map(|e| format!(" {} let the client in: it comes by more than one address.", e.host)).unwrap_or_default()
-}
-
-/// Rules for all of several addresses in one fix.
-fn together(mut fixes: Vec<Fix>) -> Option<Fix> {
-    if fixes.len() > 1 && fixes.iter().all(|fix| fix.command.is_some()) {
-        return Some(Fix::steps("Allow the addresses that were refused", fixes));
-    }
-    (!fixes.is_empty()).then(|| fixes.swap_remove(0))
 }
 
 fn unread_fix(case: &Case<'_>, ip: IpAddr) -> Option<Fix> {
@@ -291,8 +262,13 @@ fn nobody_allowed(case: &Case<'_>) -> Vec<Draft> {
     if !(shut && no_subnets && connections_known && case.approved().is_empty()) {
         return Vec::new();
     }
-    let seen = denied(case).iter().find_map(|(_, ip)| *ip).filter(|ip| !is_private(*ip));
-    let fixes = seen.iter().map(|ip| command::let_in(registry, *ip)).chain([open_wide(registry)]);
+    let denied = denied(case);
+    let by_subnet = denied.iter().any(|(e, ip)| ip.is_some_and(is_private) && !resolves_privately(e));
+    let subnet = case.place.subnet.as_ref().filter(|_| by_subnet && !case.place.by_address);
+    let fixes = rules_for(case, registry, &addresses(&denied))
+        .into_iter()
+        .chain(subnet.map(|subnet| command::add_subnet_rule(registry, subnet)))
+        .chain([open_wide(registry)]);
     let draft = Draft::new(
         format!("Nobody can reach {}: it denies by default and has no rule", registry.name),
         "No IP rule, no subnet rule and no approved private endpoint: every client is refused, whatever its network.",

@@ -196,7 +196,11 @@ fn data_endpoint_blocked(case: &Case<'_>) -> Vec<Draft> {
     let hosts: Vec<&Fqdn> = blocked.iter().map(|e| &e.host).collect();
     let draft = Draft::new(
         format!("The data endpoint {} is blocked", list_of(&hosts)),
-        "The login server answers, so login works; layers come from the data endpoint, which does not accept a connection.",
+        if case.login_symptom().is_reached() {
+            "The login server answers, so login works; layers come from the data endpoint, which does not accept a connection."
+        } else {
+            "The login server's own service answers; layers come from the data endpoint, which does not accept a connection."
+        },
     )
     .about(blocked.iter().map(|e| &e.host))
     .seen(case.login().map(evidence::tcp))

@@ -207,7 +207,7 @@ fn join(names: &[Fqdn]) -> String {
 }
 
 /// An update without a change makes the network ask for the addresses again.
-fn update(endpoint: &PrivateEndpoint) -> Fix {
+pub(super) fn update(endpoint: &PrivateEndpoint) -> Fix {
     let mut words = vec!["az", "network", "private-endpoint", "update", "-n", endpoint.id.name()];
     words.extend(command::scope(&endpoint.id));
     Fix::command(
