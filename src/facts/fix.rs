@@ -170,3 +170,26 @@ pub enum Change {
         content: String,
     },
 }
+
+impl Change {
+    /// The ARM resource that is changed, if it is one: rights, and what stands on the client or on the way, are none.
+    pub fn resource(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Patch { resource, .. }
+            | Self::Append { resource, .. }
+            | Self::Remove { resource, .. }
+            | Self::Put { resource, .. }
+            | Self::Delete { resource } => Some(resource),
+            Self::Grant { .. }
+            | Self::AllowEgress { .. }
+            | Self::Environment { .. }
+            | Self::HostsFile { .. }
+            | Self::Forward { .. }
+            | Self::ResolverRecord { .. }
+            | Self::PrivateAnswers { .. }
+            | Self::Restart { .. }
+            | Self::Sysctl { .. }
+            | Self::File { .. } => None,
+        }
+    }
+}

@@ -22,23 +22,8 @@ pub(super) fn tell(case: &Case<'_>, findings: &mut [Finding]) {
 
 /// The lock that refuses a change, if one does.
 fn refusing<'l>(locks: &'l [Lock], change: &Change) -> Option<&'l Lock> {
-    let (resource, deletes) = match change {
-        Change::Patch { resource, .. }
-        | Change::Append { resource, .. }
-        | Change::Remove { resource, .. }
-        | Change::Put { resource, .. } => (resource, false),
-        Change::Delete { resource } => (resource, true),
-        Change::Grant { .. }
-        | Change::AllowEgress { .. }
-        | Change::Environment { .. }
-        | Change::HostsFile { .. }
-        | Change::Forward { .. }
-        | Change::ResolverRecord { .. }
-        | Change::PrivateAnswers { .. }
-        | Change::Restart { .. }
-        | Change::Sysctl { .. }
-        | Change::File { .. } => return None,
-    };
+    let resource = change.resource()?;
+    let deletes = matches!(change, Change::Delete { .. });
     locks.iter().find(|lock| {
         let level = |level: &str| lock.level.eq_ignore_ascii_case(level);
         (level("ReadOnly") || (deletes && level("CanNotDelete")))

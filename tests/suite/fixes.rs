@@ -132,20 +132,9 @@ fn changes_of_azure_resources_have_a_command_and_a_name_in_code() {
             let own = std::iter::once((&fix.change, &fix.command, &fix.bicep));
             let steps = fix.steps.iter().map(|step| (&step.change, &step.command, &step.bicep));
             for (change, command, bicep) in own.chain(steps) {
-                let azure = change.as_ref().is_some_and(|change| {
-                    !matches!(
-                        change,
-                        Change::AllowEgress { .. }
-                            | Change::Environment { .. }
-                            | Change::HostsFile { .. }
-                            | Change::Forward { .. }
-                            | Change::ResolverRecord { .. }
-                            | Change::PrivateAnswers { .. }
-                            | Change::Restart { .. }
-                            | Change::Sysctl { .. }
-                            | Change::File { .. }
-                    )
-                });
+                let azure = change
+                    .as_ref()
+                    .is_some_and(|change| change.resource().is_some() || matches!(change, Change::Grant { .. }));
                 if azure && (command.is_none() || bicep.is_none()) {
                     wrong.insert(format!("{} ({case}): {}", finding.code, fix.summary));
                 }

@@ -1,4 +1,5 @@
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::config::fake_arm::{FakeArm, Reply};
@@ -79,6 +80,19 @@ async fn a_short_pause_is_kept_and_a_long_one_is_not_waited_for() {
     );
 }
 
+/// A query that waits for quota.
+async fn held_back(arm: &Arm) -> JoinHandle<Result<Value, ReadError>> {
+    let query = tokio::spawn({
+        let arm = arm.clone();
+        async move { arm.query("/q", "v", &json!({})).await }
+    });
+    while arm.traffic().throttled() == 0 {
+        assert!(!query.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    query
+}
+
 /// The server says that nothing is left for an hour: the next query is not sent, and counted as waiting.
 #[tokio::test]
 async fn no_query_is_sent_while_the_quota_is_used_up() {
@@ -90,14 +104,7 @@ async fn no_query_is_sent_while_the_quota_is_used_up() {
     .await;
     let arm = arm_within(&fake, Duration::from_secs(7200));
     arm.query("/q", "v", &json!({})).await.unwrap();
-    let second = tokio::spawn({
-        let arm = arm.clone();
-        async move { arm.query("/q", "v", &json!({})).await }
-    });
-    while arm.traffic().throttled() == 0 {
-        assert!(!second.is_finished(), "it did not wait");
-        tokio::task::yield_now().await;
-    }
+    let second = held_back(&arm).await;
     assert_eq!(fake.asked().len(), 1);
     // A document is no query of Resource Graph: it does not wait.
     arm.get("/subscriptions/s", "v").await.unwrap();
@@ -117,14 +124,7 @@ async fn a_query_is_sent_when_the_quota_is_renewed_and_not_before() {
     let arm = arm_within(&fake, Duration::from_secs(600));
     arm.query("/q", "v", &json!({})).await.unwrap();
     tokio::time::pause();
-    let second = tokio::spawn({
-        let arm = arm.clone();
-        async move { arm.query("/q", "v", &json!({})).await }
-    });
-    while arm.traffic().throttled() == 0 {
-        assert!(!second.is_finished(), "it did not wait");
-        tokio::task::yield_now().await;
-    }
+    let second = held_back(&arm).await;
     // The first answer came less than a second ago.
     tokio::time::advance(Duration::from_secs(63)).await;
     // Whoever would be awake by now has its turn before this goes on.
