@@ -118,6 +118,7 @@ fn role_assignment(actions: &[&str], refused: &[&FailedRead]) -> Vec<Fix> {
     let mut scopes: Vec<String> = refused.iter().filter_map(|r| grantable_scope(r.scope.as_deref()?)).collect();
     scopes.sort_unstable();
     scopes.dedup();
+    let scopes = outermost(&scopes);
     let identity = refused.iter().find_map(|r| object_id(&r.message));
     let (Some(identity), false) = (identity, scopes.is_empty() || actions.is_empty()) else {
         return vec![Fix::advice(
@@ -153,6 +154,16 @@ fn role_assignment(actions: &[&str], refused: &[&FailedRead]) -> Vec<Fix> {
 fn object_id(message: &str) -> Option<&str> {
     let (_, rest) = message.split_once("with object id '")?;
     rest.split_once('\'').map(|(id, _)| id).filter(|id| !id.is_empty())
+}
+
+/// The scopes that are in no other one: a role that is assigned there holds below, too.
+fn outermost(scopes: &[String]) -> Vec<String> {
+    let within = |inner: &str, outer: &str| match inner.split_at_checked(outer.len()) {
+        Some((start, rest)) => start.eq_ignore_ascii_case(outer) && rest.starts_with('/'),
+        None => false,
+    };
+    let all = scopes.iter().filter(|scope| !scopes.iter().any(|other| within(scope, other)));
+    all.cloned().collect()
 }
 
 /// Where a role can be assigned: a resource or its group as they are, else the subscription. The list of all
@@ -264,5 +275,11 @@ mod tests {
         let listing = "/subscriptions/s/providers/Microsoft.Network/privateDnsZones";
         assert_eq!(grantable_scope(listing).as_deref(), Some("/subscriptions/s"));
         assert_eq!(grantable_scope("/subscriptions"), None);
+    }
+
+    #[test]
+    fn a_role_is_not_assigned_again_below() {
+        let all = ["/subscriptions/s", "/subscriptions/S/resourceGroups/g", "/subscriptions/s2"].map(str::to_owned);
+        assert_eq!(outermost(&all), ["/subscriptions/s", "/subscriptions/s2"]);
     }
 }
