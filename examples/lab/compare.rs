@@ -112,6 +112,11 @@ fn check_health(scenario: &Scenario) -> Result<Vec<String>, LabError> {
         let network = subnet.split("/subnets/").next().unwrap_or_default();
         words.extend(["--vnet".to_owned(), network.to_owned()]);
     }
+    let mut extra = scenario.run.extra.iter().skip_while(|word| *word != "--image");
+    if let Some(image) = extra.nth(1) {
+        let repository = image.split([':', '@']).next().unwrap_or_default();
+        words.extend(["--repository".to_owned(), repository.to_owned()]);
+    }
     Ok(words)
 }
 
@@ -154,10 +159,11 @@ fn page(all: &[Compared]) -> String {
          The same {} worlds of the laboratory under both: the real Azure CLI {version}, unchanged, and this program. Made by\n\
          `cargo run --example lab -- --compare`, which needs `az`; it is no part of `cargo test`.\n\n\
          In each world's client, each in a world of its own: `az login --service-principal`, then `az acr check-health -n myreg\n\
-         --yes --ignore-errors` (with `--vnet` where the client stands in the network of a private endpoint: the most that it\n\
-         can be told); `acr-doctor check -n myreg` (with `--subnet`, where the client's is known); and `acr-doctor check-health`\n\
-         with az's flags. There is neither Docker nor Helm, and the titles that say so are left out. Without `--ignore-errors`\n\
-         az ends at the missing Docker and never tries the network. A run counts as hung after {PATIENCE} s.\n\n\
+         --yes --ignore-errors` (with `--vnet` where the client stands in the network of a private endpoint, and `--repository`\n\
+         where a pull is looked at: the most that it can be told); `acr-doctor check -n myreg` (with `--subnet`, where the\n\
+         client's is known, and `--image` for the pull); and `acr-doctor check-health` with az's flags. There is neither\n\
+         Docker nor Helm, and the titles that say so are left out. Without `--ignore-errors` az ends at the missing Docker and\n\
+         never tries the network. A run counts as hung after {PATIENCE} s.\n\n\
          What counts: a world is *failing* if its client cannot do what it should, a *risk* if it works and something is wrong\n\
          all the same (az does not claim to look for these), *healthy* otherwise. Times are of a debug build with four\n\
          worlds at once on two processors; one run alone is faster.\n\n",
