@@ -60,7 +60,7 @@ pub fn has_dedicated_data_endpoints(registry: &RegistryConfig) -> bool {
 /// The names that the registry's private endpoints have addresses for.
 fn private_names(registry: &RegistryConfig) -> impl Iterator<Item = &Fqdn> {
     let connections = registry.private_endpoint_connections.known().into_iter().flatten();
-    let endpoints = connections.filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = connections.filter_map(|c| c.endpoint());
     endpoints.filter_map(|e| e.addresses.known()).flatten().flat_map(|a| &a.fqdns)
 }
 

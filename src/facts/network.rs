@@ -87,6 +87,13 @@ pub struct PrivateDnsZone {
     pub unrecognised: Unrecognised,
 }
 
+impl PrivateDnsZone {
+    /// Whether it is linked to a network; `None`: its links are not known.
+    pub fn is_linked_to(&self, network: &ResourceId) -> Option<bool> {
+        Some(self.links.known()?.iter().any(|link| link.virtual_network == *network))
+    }
+}
+
 /// A record set of a private zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -214,6 +214,13 @@ pub struct PrivateEndpointConnection {
     pub unrecognised: Unrecognised,
 }
 
+impl PrivateEndpointConnection {
+    /// The private endpoint behind it, if that was read and exists.
+    pub fn endpoint(&self) -> Option<&PrivateEndpoint> {
+        self.private_endpoint.known()?.as_ref()
+    }
+}
+
 /// What a private endpoint of this registry must carry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -194,7 +194,7 @@ impl<'a> Case<'a> {
     /// range: then the one within reach, or else an approved one.
     pub fn owner_of(&self, address: IpAddr) -> Option<(&'a PrivateEndpointConnection, &'a PrivateEndpoint)> {
         let owners = self.connections().iter().filter_map(|connection| {
-            let endpoint = connection.private_endpoint.known()?.as_ref()?;
+            let endpoint = connection.endpoint()?;
             let owns = endpoint.addresses.known()?.iter().any(|a| a.address == address);
             owns.then_some((connection, endpoint))
         });
@@ -288,8 +288,8 @@ impl<'a> Case<'a> {
     /// Whether a zone is linked to the client's network; `None`: not known.
     pub fn linked_here(&self, zone: &PrivateDnsZone) -> Option<bool> {
         let network = self.place.network.as_ref()?;
-        let links = self.know("links of the private DNS zone", &zone.links)?;
-        Some(links.iter().any(|l| l.virtual_network == *network))
+        self.know("links of the private DNS zone", &zone.links)?;
+        zone.is_linked_to(network)
     }
 
     /// A subnet, if it was read and exists.

@@ -104,7 +104,7 @@ pub fn usable_connections<'a>(
     place: &'a Place,
 ) -> impl Iterator<Item = (&'a PrivateEndpointConnection, &'a PrivateEndpoint)> {
     approved(registry).filter_map(move |connection| {
-        let endpoint = connection.private_endpoint.known()?.as_ref()?;
+        let endpoint = connection.endpoint()?;
         let network = endpoint.virtual_network()?;
         (place.reaches(config, &network) == Some(true)).then_some((connection, endpoint))
     })

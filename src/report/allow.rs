@@ -240,7 +240,7 @@ fn in_region(what: &str, region: Option<&Region>) -> String {
 fn private_addresses(registry: &RegistryConfig) -> Vec<PrivateAddress> {
     let connections = registry.private_endpoint_connections.known().into_iter().flatten();
     let approved = connections.filter(|c| c.status == ConnectionStatus::Approved);
-    let endpoints = approved.filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = approved.filter_map(|c| c.endpoint());
     let addresses = endpoints.filter_map(|e| e.addresses.known()).flatten();
     let pairs =
         addresses.flat_map(|a| a.fqdns.iter().map(|host| PrivateAddress { address: a.address, host: host.clone() }));

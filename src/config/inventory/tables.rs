@@ -350,7 +350,7 @@ fn subnet_ids(registry: &RegistryConfig) -> impl Iterator<Item = &ResourceId> {
     let rules = registry.network_rule_set.known().and_then(Option::as_ref);
     let rules = rules.and_then(|set| set.virtual_network_rules.known()).into_iter().flatten().map(|rule| &rule.subnet);
     let connections = registry.private_endpoint_connections.known().into_iter().flatten();
-    let endpoints = connections.filter_map(|c| c.private_endpoint.known()?.as_ref()?.subnet.as_ref());
+    let endpoints = connections.filter_map(|c| c.endpoint()?.subnet.as_ref());
     let pools = registry.agent_pools.known().into_iter().flatten().filter_map(|pool| pool.subnet.as_ref());
     rules.chain(endpoints).chain(pools)
 }

@@ -224,7 +224,7 @@ fn provider<'a>(case: &Case<'a>) -> Option<Gap<'a>> {
 /// The networks in which the registry's private endpoints stand.
 fn private_networks(case: &Case<'_>) -> Vec<ResourceId> {
     let connections = case.registry.and_then(|r| r.private_endpoint_connections.known()).into_iter().flatten();
-    let endpoints = connections.filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = connections.filter_map(|c| c.endpoint());
     let mut networks: Vec<ResourceId> = endpoints.filter_map(PrivateEndpoint::virtual_network).collect();
     networks.sort();
     networks.dedup();

@@ -34,7 +34,7 @@ pub(super) fn gaps<'a>(case: &Case<'a>) -> Vec<Gap<'a>> {
 }
 
 /// The registry's endpoints that a private endpoint stands for.
-fn carried<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a EndpointObservation> {
+pub(super) fn carried<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a EndpointObservation> {
     case.endpoints().filter(|e| e.role != EndpointRole::Storage)
 }
 
@@ -153,7 +153,7 @@ pub(super) fn endpoints_behind<'a>(case: &Case<'a>, fact: &str) -> Option<Gap<'a
 
 fn addresses_of<'a>(case: &Case<'a>) -> Option<Gap<'a>> {
     let connections = case.registry?.private_endpoint_connections.known()?;
-    let endpoints = connections.iter().filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = connections.iter().filter_map(|c| c.endpoint());
     let missing = endpoints.clone().find_map(|e| e.addresses.missing())?;
     let with = |addresses: Addresses| {
         let list = addresses.list(case);

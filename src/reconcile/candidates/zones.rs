@@ -1,10 +1,10 @@
 //! Missing facts of private DNS zones: the zones, their records, their links.
 
 use crate::facts::network::{PrivateDnsZone, RecordSet, VirtualNetworkLink};
-use crate::facts::{EndpointObservation, EndpointRole, Known, ResourceId, Unrecognised};
+use crate::facts::{EndpointObservation, Known, ResourceId, Unrecognised};
 use crate::reconcile::case::Case;
 
-use super::private_link::given;
+use super::private_link::{NOBODYS, carried, given};
 use super::supposed::{Gap, Supposed};
 
 /// What is missing of the zones that answer for the registry's names.
@@ -66,10 +66,10 @@ fn zones<'a>(case: &Case<'a>) -> Vec<Supposed<'a>> {
 /// The records that the registry's names should have: the private endpoint's addresses, else those that the client was given.
 fn records(case: &Case<'_>) -> Vec<RecordSet> {
     let approved = case.approved();
-    let endpoints: Vec<_> = approved.iter().filter_map(|c| c.private_endpoint.known()?.as_ref()).collect();
+    let endpoints: Vec<_> = approved.iter().filter_map(|c| c.endpoint()).collect();
     let record = |seen: &EndpointObservation| {
         let of_endpoint = endpoints.iter().find_map(|e| case.private_address_for(e, &seen.host));
-        let address = of_endpoint.or_else(|| given(case, seen)).unwrap_or(super::private_link::NOBODYS);
+        let address = of_endpoint.or_else(|| given(case, seen)).unwrap_or(NOBODYS);
         RecordSet {
             name: case.record_name(&seen.host),
             addresses: vec![address],
@@ -77,7 +77,7 @@ fn records(case: &Case<'_>) -> Vec<RecordSet> {
             unrecognised: Unrecognised::new(),
         }
     };
-    case.endpoints().filter(|e| e.role != EndpointRole::Storage).map(record).collect()
+    carried(case).map(record).collect()
 }
 
 /// A link to the client's network, as far as that is known.

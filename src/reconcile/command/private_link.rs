@@ -88,9 +88,7 @@ impl NewEndpoint {
         if own.is_none() {
             steps.push(create_zone(&zone));
         }
-        let linked = own.is_some_and(|zone| {
-            zone.links.known().is_none_or(|links| links.iter().any(|link| link.virtual_network == network))
-        });
+        let linked = own.is_some_and(|zone| zone.is_linked_to(&network) != Some(false));
         if !linked {
             steps.push(link_zone(&zone, &network));
         }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::json;
 
 use crate::facts::network::{PrivateDnsZone, PrivateEndpoint};
-use crate::facts::registry::{ConnectionStatus, PrivateEndpointConnection};
+use crate::facts::registry::ConnectionStatus;
 use crate::facts::{EndpointObservation, Fix, Fqdn};
 use crate::reconcile::case::Case;
 use crate::reconcile::command::{self, private_link};
@@ -150,7 +150,7 @@ fn stale_private_address(case: &Case<'_>) -> Vec<Draft> {
     let owned: Vec<String> = case
         .connections()
         .iter()
-        .filter_map(|c| c.private_endpoint.known()?.as_ref()?.addresses.known())
+        .filter_map(|c| c.endpoint()?.addresses.known())
         .flatten()
         .map(|a| a.address.to_string())
         .collect();
@@ -189,7 +189,7 @@ fn apart(fix: Fix) -> Vec<Fix> {
 fn correct(case: &Case<'_>, endpoint: &EndpointObservation, stale: IpAddr) -> Fix {
     let usable = case.usable();
     let approved = case.approved();
-    let all = approved.iter().filter_map(|c: &&PrivateEndpointConnection| c.private_endpoint.known()?.as_ref());
+    let all = approved.iter().filter_map(|c| c.endpoint());
     let right = usable.iter().map(|(_, e)| *e).chain(all).find_map(|e| case.private_address_for(e, &endpoint.host));
     let Some((zone, record)) = record_with(case, &endpoint.host, stale) else {
         return stale_record_fix(endpoint, stale, right);

@@ -88,10 +88,7 @@ pub(super) fn public_answer_fixes(
     // A link counts only where the names are resolved: in the client's network, or in that of its own DNS server.
     let resolving = resolving_network(case);
     let zones: Vec<&PrivateDnsZone> = case.zones_for(&login.host).into_iter().map(|(zone, _)| zone).collect();
-    let links = |zone: &PrivateDnsZone, network: &ResourceId| {
-        zone.links.known().is_some_and(|links| links.iter().any(|link| link.virtual_network == *network))
-    };
-    let linked = |network: &ResourceId| zones.iter().any(|zone| links(zone, network));
+    let linked = |network: &ResourceId| zones.iter().any(|zone| zone.is_linked_to(network) == Some(true));
     if asks_the_internet(login) {
         let network = case.place.network.as_ref().filter(|network| !linked(network));
         let link = zones.first().and_then(|zone| Some(private_link::link_zone(&zone.id, network?)));

@@ -115,7 +115,7 @@ pub(super) fn zone_to_mend<'a>(case: &Case<'a>, host: &Fqdn) -> Option<(&'a Priv
 /// The address that a private endpoint has for a host: one within reach before any other.
 fn address_for(case: &Case<'_>, host: &Fqdn) -> Option<IpAddr> {
     let approved = case.approved();
-    let all = approved.iter().filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let all = approved.iter().filter_map(|c| c.endpoint());
     case.usable().iter().map(|(_, endpoint)| *endpoint).chain(all).find_map(|e| case.private_address_for(e, host))
 }
 

@@ -78,9 +78,7 @@ fn wrong_address<'a>(case: &Case<'a>, host: &Fqdn, network: &ResourceId, resolve
     let out_of_reach = |owner: &PrivateEndpoint| {
         owner.virtual_network().is_some_and(|theirs| from.reaches(case.config, &theirs) == Some(false))
     };
-    let seen = |zone: &PrivateDnsZone| {
-        zone.links.known().is_some_and(|links| links.iter().any(|l| l.virtual_network == *resolver))
-    };
+    let seen = |zone: &PrivateDnsZone| zone.is_linked_to(resolver) == Some(true);
     case.zones_for(host).into_iter().filter(|(zone, _)| seen(zone)).find_map(|(zone, record)| {
         let addresses = &case.record(zone, &record)?.addresses;
         let (address, owner) = addresses.iter().find_map(|ip| {

@@ -16,7 +16,7 @@ type Served<'a> = (&'a PrivateEndpoint, &'a PrivateDnsZone, String);
 fn served<'a>(case: &Case<'a>) -> Vec<Served<'a>> {
     let Some(registry) = case.registry else { return Vec::new() };
     let login = &registry.login_server;
-    let endpoints = case.approved().into_iter().filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = case.approved().into_iter().filter_map(|c| c.endpoint());
     endpoints
         .filter_map(|endpoint| {
             let address = case.private_address_for(endpoint, login)?;

@@ -69,9 +69,7 @@ pub(super) fn unlinked<'a>(
     network: &ResourceId,
 ) -> Option<(&'a PrivateDnsZone, &'a RecordSet)> {
     let zones = case.zones_for(host);
-    let linked =
-        |zone: &PrivateDnsZone| zone.links.known().is_none_or(|l| l.iter().any(|l| l.virtual_network == *network));
-    if zones.iter().any(|(zone, _)| linked(zone)) {
+    if zones.iter().any(|(zone, _)| zone.is_linked_to(network) != Some(false)) {
         return None;
     }
     zones.into_iter().find_map(|(zone, name)| {
@@ -258,7 +256,7 @@ declare_finding! {
 
 fn zone_group_missing(case: &Case<'_>) -> Vec<Draft> {
     let approved = case.approved();
-    let endpoints = approved.iter().filter_map(|c| c.private_endpoint.known()?.as_ref());
+    let endpoints = approved.iter().filter_map(|c| c.endpoint());
     endpoints
         .filter(|e| e.dns_zone_groups.known().is_some_and(Vec::is_empty))
         .map(|endpoint| {

@@ -135,7 +135,7 @@ fn replica_address_missing(case: &Case<'_>) -> Vec<Draft> {
     let regions: Vec<&Region> = replications.iter().filter(ready).map(|r| &r.location).collect();
     case.approved()
         .into_iter()
-        .filter_map(|connection| Some((connection, connection.private_endpoint.known()?.as_ref()?)))
+        .filter_map(|connection| Some((connection, connection.endpoint()?)))
         .flat_map(|(connection, endpoint)| {
             regions.iter().filter_map(move |region| no_address(case, registry, connection, endpoint, region))
         })
